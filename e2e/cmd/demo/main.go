@@ -1,0 +1,92 @@
+// Command demo fills a running shop with products, places and pays orders as a crowd of customers would, and prints
+// what happened. It speaks only the public contract. Exit code 0 says that every order had a definite end and that the
+// stock adds up, 1 that it did not, 2 that the flags were wrong.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/sidecart/sidecart/e2e/client"
+)
+
+// config is what the flags say.
+type config struct {
+	url       string
+	orders    int
+	products  int
+	customers int
+	within    time.Duration
+}
+
+// maxOrders bounds a run of the demo.
+const maxOrders = 100_000
+
+func parse(args []string) (config, error) {
+	var c config
+	f := flag.NewFlagSet("demo", flag.ContinueOnError)
+	f.StringVar(&c.url, "url", "http://127.0.0.1:8080", "the gateway of a running shop")
+	f.IntVar(&c.orders, "orders", 300, "how many orders to place")
+	f.IntVar(&c.products, "products", 12, "how many products to put on sale")
+	f.IntVar(&c.customers, "customers", 16, "how many customers shop at the same time")
+	f.DurationVar(&c.within, "within", 2*time.Minute, "how long the whole demo may take")
+	f.Usage = func() {
+		fmt.Fprintln(f.Output(), "Fills a running shop with products, places and pays orders, and prints what happened.\n\nUsage: scripts/demo [flags]")
+		f.PrintDefaults()
+	}
+	if err := f.Parse(args); err != nil {
+		return c, err
+	}
+	switch {
+	case f.NArg() > 0:
+		return c, fmt.Errorf("unknown argument %q; see --help", f.Arg(0))
+	case c.orders < 1 || c.orders > maxOrders:
+		return c, fmt.Errorf("--orders must be 1 to %d", maxOrders)
+	case c.products < 1 || c.products > 1000:
+		return c, errors.New("--products must be 1 to 1000")
+	case c.customers < 1 || c.customers > 512:
+		return c, errors.New("--customers must be 1 to 512")
+	}
+	return c, nil
+}
+
+func main() {
+	c, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, c.within)
+	defer cancel()
+	if err := demo(ctx, c); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func demo(ctx context.Context, c config) error {
+	shop := client.New(c.url, 30*time.Second)
+	defer shop.Close()
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	skus, err := fill(ctx, shop, c, rng)
+	if err != nil {
+		return fmt.Errorf("the shop at %s does not take products: %w", c.url, err)
+	}
+	sales := plan(c, skus, rng)
+	bar := newBar(os.Stdout, "orders", len(sales))
+	serve(ctx, shop, c.customers, sales, bar)
+	bar.done()
+	return report(ctx, shop, skus, sales, os.Stdout)
+}

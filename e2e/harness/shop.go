@@ -1,0 +1,196 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecart/sidecart/e2e/client"
+	"github.com/sidecart/sidecart/runtime/run"
+)
+
+// Placement names a run file of dapr-config: where the services run.
+type Placement string
+
+// The two placements every journey must pass in.
+const (
+	One   Placement = "one"   // every service in one process beside one sidecar
+	Split Placement = "split" // each service in its own process beside its own sidecar
+)
+
+// Bounds of a test's patience. They are no assertions about speed: a healthy shop is far faster.
+const (
+	startWithin   = 90 * time.Second
+	stopWithin    = 30 * time.Second
+	requestWithin = 30 * time.Second
+	settleWithin  = 60 * time.Second
+	pollEvery     = 50 * time.Millisecond
+)
+
+// Shop is a running shop.
+type Shop struct {
+	*client.Client
+	Placement Placement
+	Stack     *run.Stack
+	Sandbox   *Sandbox
+}
+
+// Option changes how a shop is opened.
+type Option func(*run.Options)
+
+// WithEnv sets an environment variable for every process.
+func WithEnv(name, value string) Option {
+	return func(o *run.Options) { o.Env[name] = value }
+}
+
+// WithPayWithin sets how long an order waits for its payment.
+func WithPayWithin(d time.Duration) Option { return WithEnv("SIDECART_PAY_WITHIN", d.String()) }
+
+// WithDeaths lets processes die n times a minute before the runner gives up.
+func WithDeaths(n int) Option { return func(o *run.Options) { o.DeathsPerMinute = n } }
+
+// Placements are the placements to test, from SIDECART_E2E_PLACEMENTS ("one,split" unless set).
+func Placements() []Placement {
+	chosen := os.Getenv("SIDECART_E2E_PLACEMENTS")
+	if chosen == "" {
+		return []Placement{One, Split}
+	}
+	var out []Placement
+	for name := range strings.SplitSeq(chosen, ",") {
+		out = append(out, Placement(strings.TrimSpace(name)))
+	}
+	return out
+}
+
+// Each runs test in every placement.
+func Each(t *testing.T, test func(t *testing.T, p Placement)) {
+	t.Helper()
+	SkipIfShort(t)
+	for _, p := range Placements() {
+		t.Run(string(p), func(t *testing.T) { test(t, p) })
+	}
+}
+
+// SkipIfShort skips a test that starts processes, and says so.
+func SkipIfShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped by -short: it starts the real processes of a whole shop")
+	}
+}
+
+// Root is the root of the repository.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// Open starts a shop with empty data and closes it when the test ends.
+func Open(t *testing.T, p Placement, options ...Option) *Shop {
+	t.Helper()
+	SkipIfShort(t)
+	root := Root()
+	for _, name := range []string{"daprd", "broker", "sidecart"} {
+		_, err := os.Stat(filepath.Join(root, ".bin", name))
+		require.NoError(t, err, "the binaries are not built; scripts/test builds them and runs this test")
+	}
+	file, err := run.Load(filepath.Join(root, "dapr-config", string(p)+".yaml"))
+	require.NoError(t, err)
+	data := t.TempDir()
+	opts := run.Options{
+		File:      file,
+		DataDir:   filepath.Join(data, "shop"),
+		Daprd:     filepath.Join(root, ".bin", "daprd"),
+		Resources: []string{filepath.Join(root, "components", "embedded")},
+		FreePorts: true,
+		Env:       map[string]string{"SIDECART_GATEWAY_ADDR": "127.0.0.1:0"},
+		OnEvent:   func(e run.Event) { t.Log(time.Now().Format("15:04:05.000"), e) },
+	}
+	for _, o := range options {
+		o(&opts)
+	}
+	stack, err := run.New(opts)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
+	defer cancel()
+	require.NoError(t, stack.Start(ctx))
+	urls := stack.URLs()
+	s := &Shop{
+		Client:    client.New(urls.Gateway, requestWithin),
+		Placement: p,
+		Stack:     stack,
+		Sandbox:   newSandbox(urls.App["sandbox"]),
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.tellLogs(t)
+		}
+		s.Close()
+		// The test's own context is already over here.
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), stopWithin)
+		defer cancel()
+		if err := stack.Stop(stopping); err != nil {
+			t.Errorf("stopping the shop: %v", err)
+		}
+	})
+	return s
+}
+
+// tellLogs prints the end of every process's log, for a failed test.
+func (s *Shop) tellLogs(t *testing.T) {
+	const tailBytes = 3 << 10
+	for _, p := range s.Stack.Processes() {
+		b, err := os.ReadFile(p.Log)
+		if err != nil {
+			t.Logf("log of %s: %v", p.Name, err)
+			continue
+		}
+		t.Logf("end of the log of %s (%s):\n%s", p.Name, p.State, b[max(0, len(b)-tailBytes):])
+	}
+}
+
+// Kill sends SIGKILL to a process, which the runner then starts again.
+func (s *Shop) Kill(t *testing.T, name string) {
+	t.Helper()
+	require.NoError(t, s.Stack.Kill(name, syscall.SIGKILL))
+}
+
+// AwaitReady waits until every process is healthy again.
+func (s *Shop) AwaitReady(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
+	defer cancel()
+	require.NoError(t, s.Stack.Ready(ctx))
+}
+
+// Eventually polls check until it gives nil, and fails the test with its last error after within (a bound on
+// patience, settleWithin when 0).
+func Eventually(t *testing.T, what string, within time.Duration, check func() error) {
+	t.Helper()
+	if within == 0 {
+		within = settleWithin
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	var last error
+	for {
+		if last = check(); last == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			require.NoError(t, fmt.Errorf("%s did not come true within %s: %w", what, within, last))
+		case <-tick.C:
+		}
+	}
+}
