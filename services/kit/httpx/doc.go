@@ -1,0 +1,9 @@
+// Package httpx is how sidecart speaks HTTP: the Echo that every listener uses, strict decoding of requests, and
+// problem documents (RFC 9457) for every failure.
+//
+// In: requests, of which nothing is believed: paths, queries and bodies are bounded and checked here, and a
+// refusal names the field. Out: JSON answers or a problem document with a code and a trace id.
+//
+// An error of a handler meets HTTP in exactly one place (the edge in echo.go), which also logs it, once: what is
+// our fault at error level, what is the caller's at debug level. A panic becomes a 500 and a log line with its stack.
+package httpx

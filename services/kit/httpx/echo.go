@@ -1,0 +1,180 @@
+package httpx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+)
+
+// Config bounds one listener; zero fields get the defaults.
+type Config struct {
+	Listener       string        // label of the metrics: "app", "public", "internal"; default "app"
+	MaxBodyBytes   int64         // of a request; default 64 KiB
+	MaxURLBytes    int           // path and query; default 4 KiB
+	HandlerTimeout time.Duration // deadline of a request's context; default 15 s
+}
+
+// Deps is what NewEcho is given; every field may be nil.
+type Deps struct {
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+	NewID   func() string // request ids; default UUID v7
+	Tracer  trace.Tracer  // default: no spans, the trace context is still made and passed on
+}
+
+// Defaults fills in what is zero.
+func (c Config) Defaults() Config {
+	if c.Listener == "" {
+		c.Listener = "app"
+	}
+	if c.MaxBodyBytes == 0 {
+		c.MaxBodyBytes = 64 << 10
+	}
+	if c.MaxURLBytes == 0 {
+		c.MaxURLBytes = 4 << 10
+	}
+	if c.HandlerTimeout == 0 {
+		c.HandlerTimeout = 15 * time.Second
+	}
+	return c
+}
+
+// NewEcho makes an Echo whose requests carry a trace context, a request id and a deadline, whose bodies are
+// bounded, and whose failures are problem documents. Two of them may share a registry.
+func NewEcho(cfg Config, deps Deps) *echo.Echo {
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.NewID == nil {
+		deps.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	if deps.Tracer == nil {
+		deps.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	cfg = cfg.Defaults()
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.JSONSerializer = serializer{}
+	e.Logger.SetOutput(io.Discard) // whatever Echo has to say reaches us as an error
+	e.HTTPErrorHandler = func(err error, c echo.Context) { writeError(c, deps.Log, err) }
+	edge := &edge{cfg: cfg, deps: deps, seconds: requestSeconds(deps.Metrics, cfg.Listener)}
+	e.Use(edge.handle)
+	return e
+}
+
+// ServerConfig bounds the connections of one listener; zero fields get the defaults.
+type ServerConfig struct {
+	ReadHeaderTimeout time.Duration // default 5 s: a slow sender of headers is cut off
+	ReadTimeout       time.Duration // whole request; default 15 s
+	WriteTimeout      time.Duration // from the end of the headers to the end of the answer; default 30 s
+	IdleTimeout       time.Duration // between requests; default 2 min
+	MaxHeaderBytes    int           // default 16 KiB
+}
+
+// NewServer makes an http.Server with every bound set. Its own complaints go to log at debug level.
+func NewServer(h http.Handler, cfg ServerConfig, log *slog.Logger) *http.Server {
+	or := func(d, byDefault time.Duration) time.Duration {
+		if d == 0 {
+			return byDefault
+		}
+		return d
+	}
+	if cfg.MaxHeaderBytes == 0 {
+		cfg.MaxHeaderBytes = 16 << 10
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: or(cfg.ReadHeaderTimeout, 5*time.Second),
+		ReadTimeout:       or(cfg.ReadTimeout, 15*time.Second),
+		WriteTimeout:      or(cfg.WriteTimeout, 30*time.Second),
+		IdleTimeout:       or(cfg.IdleTimeout, 2*time.Minute),
+		MaxHeaderBytes:    cfg.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Listen opens a TCP listener and says what to do if the address is taken.
+func Listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s (is something else running there?): %w", address, err)
+	}
+	return l, nil
+}
+
+// serializer makes Echo encode with the same JSON as everything else here.
+type serializer struct{}
+
+func (serializer) Serialize(c echo.Context, v any, _ string) error {
+	return json.MarshalWrite(c.Response(), v)
+}
+
+func (serializer) Deserialize(c echo.Context, v any) error { return Decode(c, v) }
+
+// writeError is where errors meet HTTP: it logs and writes the problem document, unless an answer is already out.
+func writeError(c echo.Context, log *slog.Logger, err error) {
+	e := fromEcho(err, c)
+	logFailure(c, log, e, err)
+	if c.Response().Committed {
+		return
+	}
+	WriteProblem(c.Response(), c.Request(), e)
+}
+
+// fromEcho reads Echo's own errors (unknown routes, wrong methods) as ours.
+func fromEcho(err error, c echo.Context) *errs.Error {
+	if _, ours := errors.AsType[*errs.Error](err); ours {
+		return errs.From(err)
+	}
+	he, ok := errors.AsType[*echo.HTTPError](err)
+	if !ok {
+		return errs.From(err)
+	}
+	switch he.Code {
+	case http.StatusNotFound:
+		return errs.New(errs.NotFound, errs.CodeNotFound, "there is nothing here")
+	case http.StatusMethodNotAllowed:
+		return errs.Newf(errs.MethodNotAllowed, CodeMethodNotAllowed, "%s does not apply here", knownMethod(c.Request().Method))
+	}
+	kind := errs.KindOf(he.Code)
+	if kind == errs.Internal {
+		return errs.From(err)
+	}
+	return errs.New(kind, errs.CodeInvalidRequest, http.StatusText(he.Code)).Wrap(err)
+}
+
+func logFailure(c echo.Context, log *slog.Logger, e *errs.Error, err error) {
+	level := slog.LevelDebug
+	if e.Kind.Status() >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	r := c.Request()
+	if !log.Enabled(r.Context(), level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("method", r.Method), slog.String("route", route(c)), slog.Int("status", e.Kind.Status()),
+		slog.String("code", e.Code), slog.String("request_id", RequestID(r.Context())),
+		slog.String("trace_id", TraceID(r.Context())), slog.Any("error", err),
+	}
+	if p, ok := errors.AsType[*panicError](err); ok {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	log.LogAttrs(r.Context(), level, "request failed", attrs...)
+}

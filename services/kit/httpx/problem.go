@@ -1,0 +1,163 @@
+package httpx
+
+import (
+	"bytes"
+	"io"
+	"math"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+)
+
+// Codes that this package answers with, beside those of errs.
+const (
+	CodeMethodNotAllowed = "method_not_allowed"
+	CodeBodyTooLarge     = "body_too_large"
+	CodeUnsupportedMedia = "unsupported_media_type"
+)
+
+// ContentTypeProblem is the media type of RFC 9457.
+const ContentTypeProblem = "application/problem+json"
+
+// maxProblemBytes bounds a problem document that another service sends.
+const maxProblemBytes = 64 << 10
+
+// typePrefix and instancePrefix make codes and request ids into the URIs that RFC 9457 asks for. They name
+// and do not locate: nothing has to be served there.
+const (
+	typePrefix     = "urn:sidecart:problem:"
+	instancePrefix = "urn:sidecart:request:"
+)
+
+// Problem is the RFC 9457 document of an error.
+type Problem struct {
+	Type     string         `json:"type"`
+	Title    string         `json:"title"`
+	Status   int            `json:"status"`
+	Detail   string         `json:"detail"`
+	Instance string         `json:"instance,omitzero"`
+	Code     string         `json:"code"`
+	TraceID  string         `json:"trace_id"`
+	Errors   []errs.Field   `json:"errors,omitempty"`
+	Extra    map[string]any `json:",embed"`
+}
+
+// WriteProblem answers r with the problem document of err; the cause of err stays here.
+func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
+	e := errs.From(err)
+	ctx := ensureTrace(r.Context())
+	p := Problem{
+		Type: typePrefix + e.Code, Title: title(e.Code), Status: e.Kind.Status(), Detail: e.Message,
+		Code: e.Code, TraceID: TraceID(ctx), Errors: e.Fields, Extra: extras(e.Extra),
+	}
+	if id := RequestID(ctx); id != "" {
+		p.Instance = instancePrefix + id
+	}
+	body, marshalErr := json.Marshal(p, json.Deterministic(true))
+	if marshalErr != nil {
+		// An extra that cannot be JSON is a programmer's mistake; the caller still gets an honest document.
+		p.Extra = nil
+		body, _ = json.Marshal(p)
+	}
+	h := w.Header()
+	h.Set("Content-Type", ContentTypeProblem)
+	h.Set("Cache-Control", "no-store")
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
+	}
+	w.WriteHeader(p.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // the client is gone: nobody is left to tell
+	}
+}
+
+// extras drops members that would say a standard member twice.
+func extras(in map[string]any) map[string]any {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(map[string]any, len(in))
+	for name, v := range in {
+		switch name {
+		case "type", "title", "status", "detail", "instance", "code", "trace_id", "errors":
+		default:
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// title is the code for people: sold_out becomes "Sold out".
+func title(code string) string {
+	if code == "" {
+		return ""
+	}
+	words := strings.ReplaceAll(code, "_", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
+}
+
+// IsProblem tells whether resp carries a problem document.
+func IsProblem(resp *http.Response) bool {
+	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return err == nil && mediaType == ContentTypeProblem
+}
+
+// ReadProblem reads the error that another service answered with. It consumes the body and does not close it.
+// An answer that is not a problem document becomes an Internal error whose cause tells what came.
+// Extra members come back as jsontext.Value.
+func ReadProblem(resp *http.Response) *errs.Error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxProblemBytes))
+	if err != nil || !IsProblem(resp) {
+		return errs.From(&badAnswer{status: resp.StatusCode, body: body, err: err})
+	}
+	var p struct {
+		Problem
+		Extra map[string]jsontext.Value `json:",embed"`
+	}
+	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
+		return errs.From(&badAnswer{status: resp.StatusCode, body: body, err: err})
+	}
+	e := errs.New(errs.KindOf(resp.StatusCode), p.Code, p.Detail)
+	e.Fields = p.Errors
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		e.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	for name, v := range p.Extra {
+		e = e.With(name, v)
+	}
+	return e
+}
+
+// badAnswer is an answer that none of our services gives: something between us and them answered.
+type badAnswer struct {
+	status int
+	body   []byte
+	err    error
+}
+
+// Error is for the log and shows the beginning of the body.
+func (b *badAnswer) Error() string {
+	const maxShownBytes = 200
+	shown := bytes.ToValidUTF8(b.body[:min(len(b.body), maxShownBytes)], nil)
+	text := "answer " + strconv.Itoa(b.status) + " is not a problem document: " + string(shown)
+	if b.err != nil {
+		text += ": " + b.err.Error()
+	}
+	return text
+}
+
+// Unwrap gives the error of reading the body, if that is what went wrong.
+func (b *badAnswer) Unwrap() error { return b.err }
+
+func tooLarge(maxBytes int64) *errs.Error {
+	e := errs.Newf(errs.TooLarge, CodeBodyTooLarge, "the body is over %d bytes", maxBytes)
+	e.Fields = []errs.Field{{Field: "body", Message: e.Message}}
+	return e
+}
