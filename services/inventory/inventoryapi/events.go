@@ -96,8 +96,8 @@ type HoldDropped struct {
 	Gone  bool   `json:"gone"`
 }
 
-// HoldConfirmed turns a line of a paid order into a sale. FromReserved units come out of what is still reserved
-// for the line, the others (its hold had expired) out of what is available.
+// HoldConfirmed turns a line of a paid order into a sale. FromReserved is all that was still reserved for the line;
+// it is 0 when the hold had expired, and then the units come out of what is available.
 type HoldConfirmed struct {
 	OrderID      string `json:"order_id"`
 	SKU          string `json:"sku"`
@@ -120,7 +120,7 @@ type HoldsExpired struct {
 }
 
 // HoldLost says that an order was paid after its hold had expired and that there is not enough stock left for the
-// SKUs: the order cannot be delivered. Nothing was taken for them.
+// SKUs: the order cannot be delivered. Nothing is held for these SKUs any more.
 type HoldLost struct {
 	OrderID string   `json:"order_id"`
 	SKUs    []string `json:"skus"`

@@ -1,0 +1,105 @@
+package inventory
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
+	"github.com/sidecart/sidecart/services/kit/journal"
+)
+
+// TestAnyHistoryConservesStock runs random commands, repeats, passing time and restarts. shard.check holds after
+// each one; what is checked here is that repeats get their first answer and that replaying the log gives the state.
+func TestAnyHistoryConservesStock(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newShard(t)
+		start := s.at
+		type given struct {
+			cmd    journal.Command
+			answer any
+		}
+		var answered []given
+		type applied struct {
+			at    journal.At
+			event journal.Event
+		}
+		var history []applied
+		run := func(cmd journal.Command) {
+			known := len(s.log)
+			answer, err := s.do(cmd)
+			for _, e := range s.log[known:] {
+				history = append(history, applied{s.at, e})
+			}
+			if err == nil {
+				answered = append(answered, given{cmd, answer})
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"command": func(t *rapid.T) { run(command().Draw(t, "command")) },
+			"time": func(t *rapid.T) {
+				s.pass(time.Duration(rapid.Int64Range(0, int64(2*time.Minute)).Draw(t, "pass")))
+			},
+			"restart": func(*rapid.T) { s.reload() },
+			"repeat": func(t *rapid.T) {
+				if len(answered) == 0 {
+					t.Skip("nothing was answered yet")
+				}
+				g := rapid.SampledFrom(answered).Draw(t, "repeated")
+				switch g.cmd.(type) {
+				case AddStock, Reserve:
+					require.Equal(t, g.answer, s.silent(g.cmd))
+				case ConfirmHold:
+					s.silent(g.cmd)
+				}
+			},
+		})
+		replayed := newState()
+		for _, a := range history {
+			apply(replayed, a.at, a.event)
+		}
+		live := s.dump()
+		s.state, s.at = replayed, start
+		require.Equal(t, live, s.dump(), "the log does not give the state")
+	})
+}
+
+func command() *rapid.Generator[journal.Command] {
+	return rapid.Custom(func(t *rapid.T) journal.Command {
+		sku := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "sku")
+		id := rapid.SampledFrom([]string{"1", "2", "3", "4"}).Draw(t, "id")
+		quantity := rapid.Int64Range(1, 4).Draw(t, "quantity")
+		seconds := rapid.Int64Range(1, 3).Draw(t, "minutes") * 60
+		switch rapid.IntRange(0, 10).Draw(t, "kind") {
+		case 0, 1:
+			return PutItem{SKU: sku, Title: fmt.Sprint("T", quantity), Price: eur(quantity), Quantity: quantity * 2}
+		case 2:
+			return AddStock{SKU: sku, ID: id, Quantity: quantity}
+		case 3, 4:
+			return Reserve{SKU: sku, ID: id, Quantity: quantity, HoldSeconds: seconds}
+		case 5:
+			return Confirm{sku, id}
+		case 6:
+			return Release{sku, id}
+		case 7:
+			far := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+			return rapid.SampledFrom([]Expire{{ReservationsUntil: far}, {HoldsUntil: far}, {far, far}}).Draw(t, "expire")
+		case 8:
+			ls := []inventoryapi.HoldLine{{SKU: sku, Quantity: quantity}}
+			if rapid.Bool().Draw(t, "two lines") && sku != "c" {
+				ls = append(ls, inventoryapi.HoldLine{SKU: "c", Quantity: 1})
+			}
+			claim := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "claim")
+			return HoldLines{ID: id, Fingerprint: fmt.Sprint(ls), Claim: claim, Lines: ls, HoldSeconds: seconds}
+		case 9:
+			if rapid.Bool().Draw(t, "drop") {
+				return DropHold{ID: id, Claim: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "claim"), All: quantity == 4}
+			}
+			return ReleaseHold{OrderID: id, SKU: sku}
+		}
+		return ConfirmHold{OrderID: id, SKU: sku, Quantity: quantity}
+	})
+}
