@@ -1,0 +1,16 @@
+// Package run reads a Dapr multi-app run file and runs what it says on one machine: every app, a Dapr
+// sidecar beside each app that wants one, and the infrastructure processes they need.
+//
+// It owns the processes it starts, the ports it gives them, their log files and the data folder while the
+// stack runs. In: a run file (the very format of `dapr run -f`), Options, and calls from tests or a command.
+// Out: running processes, Events, log files and the state file run.json.
+//
+// Order: apps marked with the environment entry SIDECART_SIDECAR: "none" are infrastructure. They start first,
+// in file order, each waited for. Then every other app and its sidecar start together. Ready means that the app
+// answers its health path and that its sidecar answers /v1.0/healthz/outbound, not that a process exists.
+//
+// Failure: a process that dies before it was ever ready ends the start with the last thing it logged. One that dies later is
+// started again on the same ports after a back-off; at the fifth death within a minute the whole stack is stopped
+// and Err says why. Stopping takes apps first, then sidecars, then infrastructure, and kills what does not stop in time.
+// If the runner itself is killed, the kernel kills its children (Linux).
+package run

@@ -1,0 +1,166 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+)
+
+// plan works out the one or two processes of an app: its ports, environment, command lines and health questions.
+func (s *Stack) plan(app *App, client *http.Client) error {
+	ports, err := s.appPorts(app)
+	if err != nil {
+		return fmt.Errorf("%s: %w", app.ID, err)
+	}
+	entries, err := s.appEnv(app)
+	if err != nil {
+		return err
+	}
+	s.env[app.ID] = entries
+	env := s.processEnv(app, entries, ports)
+
+	argv := append([]string{program(app.Dir, app.Command[0])}, app.Command[1:]...)
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return fmt.Errorf("%s: command: %w", app.ID, err)
+	}
+	// Infrastructure has no sidecar to share a secret with, and gets none.
+	kind, token := KindApp, s.tokens.App
+	if !app.Sidecar() {
+		kind, token = KindInfra, ""
+	}
+	err = s.addProc(&proc{
+		argv: argv, dir: app.Dir, env: env,
+		probe: probe{url: localURL(ports.App) + app.HealthPath, token: token, client: client},
+		view: Process{
+			Name: app.ID, App: app.ID, Kind: kind, URL: localURL(ports.App),
+			Ports: Ports{App: ports.App, Internal: ports.Internal},
+		},
+	})
+	if err != nil || kind == KindInfra {
+		return err
+	}
+	daprd, err := s.daprd(app)
+	if err != nil {
+		return err
+	}
+	resources := app.ResourcesPaths
+	if len(s.opts.Resources) > 0 {
+		resources = s.opts.Resources
+	}
+	sidecarPorts := ports
+	sidecarPorts.App, sidecarPorts.Internal = 0, 0
+	return s.addProc(&proc{
+		argv: append([]string{daprd}, daprdArgs(app, resources, ports)...), dir: app.Dir, env: env,
+		probe: probe{url: localURL(ports.DaprHTTP) + outboundReady, token: s.tokens.API, client: client},
+		view: Process{
+			Name: app.ID + sidecarSuffix, App: app.ID, Kind: KindSidecar, URL: localURL(ports.DaprHTTP), Ports: sidecarPorts,
+		},
+	})
+}
+
+func (s *Stack) addProc(p *proc) (err error) {
+	p.stack = s
+	p.control = make(chan controlRequest)
+	p.turn = make(chan struct{}, 1)
+	p.view.State = StateWaiting
+	p.view.Log = s.data.log(p.view.Name)
+	if p.log, err = openLog(p.view.Log, s.opts.LogBytes); err != nil {
+		return fmt.Errorf("%s: %w", p.view.Name, err)
+	}
+	s.procs = append(s.procs, p)
+	return nil
+}
+
+func (s *Stack) appPorts(app *App) (Ports, error) {
+	var p Ports
+	wants := []struct {
+		dst      *int
+		fromFile int
+	}{{&p.App, app.AppPort}, {&p.Internal, 0}}
+	if app.Sidecar() {
+		wants = append(wants, []struct {
+			dst      *int
+			fromFile int
+		}{{&p.DaprHTTP, app.DaprHTTPPort}, {&p.DaprGRPC, app.DaprGRPCPort}, {&p.DaprInternalGRPC, app.DaprInternalGRPCPort}}...)
+		if app.MetricsPort != 0 {
+			wants = append(wants, struct {
+				dst      *int
+				fromFile int
+			}{&p.Metrics, app.MetricsPort})
+		}
+	}
+	for _, w := range wants {
+		n, err := s.ports.take(w.fromFile)
+		if err != nil {
+			return Ports{}, err
+		}
+		*w.dst = n
+	}
+	return p, nil
+}
+
+func (s *Stack) daprd(app *App) (string, error) {
+	path := s.opts.Daprd
+	if path == "" && app.RuntimePath != "" {
+		path = filepath.Join(app.RuntimePath, ".dapr", "bin", "daprd")
+	}
+	if path == "" {
+		return "", fmt.Errorf("%s: no daprd: neither the run file's runtimePath nor the options name one", app.ID)
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%s: daprd: %w", app.ID, err)
+	}
+	return path, nil
+}
+
+func localURL(port int) string { return "http://" + loopback + ":" + strconv.Itoa(port) }
+
+// URLs are where a running stack can be reached, all on this machine.
+type URLs struct {
+	Gateway  string            // the public listener (SIDECART_GATEWAY_ADDR); empty if the file has none
+	App      map[string]string // app id → the app's own listener
+	Internal map[string]string // app id → metrics and health detail
+	Dapr     map[string]string // app id → its sidecar's HTTP API
+}
+
+// URLs returns the addresses of the stack; complete once Start has begun to start processes.
+func (s *Stack) URLs() URLs {
+	u := URLs{App: map[string]string{}, Internal: map[string]string{}, Dapr: map[string]string{}}
+	for _, p := range s.list() {
+		if p.view.Kind == KindSidecar {
+			u.Dapr[p.view.App] = p.view.URL
+			continue
+		}
+		u.App[p.view.App] = p.view.URL
+		u.Internal[p.view.App] = localURL(p.view.Ports.Internal)
+		if addr := s.env[p.view.App][gatewayEnv]; addr != "" {
+			u.Gateway = (&url.URL{Scheme: "http", Host: addr}).String()
+		}
+	}
+	return u
+}
+
+// Tokens returns the secrets of this run, for a test that talks to an app or a sidecar itself.
+func (s *Stack) Tokens() Tokens { return s.tokens }
+
+// Env returns the entries that the run file and the options gave an app, without secrets of the runner's.
+func (s *Stack) Env(app string) map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.env[app])
+}
+
+// Healthy asks a process once, now, whether it is healthy; Ready only says that it has been since it started.
+func (s *Stack) Healthy(ctx context.Context, name string) error {
+	p, err := s.find(name)
+	if err != nil {
+		return err
+	}
+	return p.probe.once(ctx)
+}

@@ -1,0 +1,264 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Kind is what a process is in the stack; it decides the order of starting and stopping.
+type Kind string
+
+// The kinds, in the order in which they start.
+const (
+	KindInfra   Kind = "infra"
+	KindApp     Kind = "app"
+	KindSidecar Kind = "sidecar"
+)
+
+// State is where a process is in its life.
+type State string
+
+// The states of a process.
+const (
+	StateWaiting    State = "waiting"     // its turn to start has not come
+	StateStarting   State = "starting"    // running, not healthy yet
+	StateReady      State = "ready"       // running, and was healthy once since it started
+	StateBackingOff State = "backing off" // died, will be started again
+	StateHeld       State = "held"        // kept down by StopProcess or KillProcess
+	StateStopped    State = "stopped"
+	StateFailed     State = "failed" // died too often, or before it was ever ready
+)
+
+// Process describes a process at one moment.
+type Process struct {
+	Name     string `json:"name"` // app id, or app id + ".daprd"
+	App      string `json:"app"`  // app id
+	Kind     Kind   `json:"kind"`
+	PID      int    `json:"pid,omitempty"` // 0 when it is not running
+	State    State  `json:"state"`
+	Restarts int    `json:"restarts"`
+	Ports    Ports  `json:"ports"`
+	URL      string `json:"url,omitempty"`
+	Log      string `json:"log"`
+}
+
+const (
+	sidecarSuffix   = ".daprd"
+	deathWindow     = time.Minute
+	minBackoff      = 500 * time.Millisecond
+	maxBackoff      = 8 * time.Second
+	maxDeathsInMind = 1000
+)
+
+// proc supervises one process. Its goroutine (supervise) owns everything but what mu guards.
+type proc struct {
+	stack *Stack
+	argv  []string
+	dir   string
+	env   []string
+	probe probe
+	log   *logFile
+	// Of infrastructure only, which stops one by one.
+	cancel context.CancelFunc
+	ended  chan struct{}
+
+	control chan controlRequest
+	// turn orders control calls: a second one on the same process waits for the first.
+	turn chan struct{}
+
+	mu        sync.Mutex
+	view      Process
+	inst      *instance
+	lastProbe error
+}
+
+type controlRequest struct {
+	start  bool // else hold down
+	signal syscall.Signal
+	reply  chan error
+}
+
+// supervise runs the process until ctx ends, then stops it. The error says why it gave up.
+func (p *proc) supervise(ctx context.Context) error {
+	var deaths []time.Time
+	ready := false
+	held := false
+	for ctx.Err() == nil {
+		if held {
+			held = !p.awaitStart(ctx)
+			continue
+		}
+		in, err := p.start()
+		if err != nil {
+			p.setState(StateFailed, 0)
+			return fmt.Errorf("%s: %w", p.view.Name, err)
+		}
+		end := p.watch(ctx, in)
+		ready = ready || end.wasReady
+		if end.held || ctx.Err() != nil {
+			held = end.held
+			continue
+		}
+		deaths = recent(append(deaths, time.Now()))
+		if err := p.verdict(in, len(deaths), ready); err != nil {
+			p.setState(StateFailed, 0)
+			return err
+		}
+		held = p.backOff(ctx, in, len(deaths))
+		p.mu.Lock()
+		p.view.Restarts++
+		p.mu.Unlock()
+	}
+	p.setState(StateStopped, 0)
+	return nil
+}
+
+// recent drops deaths that are older than the window.
+func recent(deaths []time.Time) []time.Time {
+	for len(deaths) > 0 && (time.Since(deaths[0]) > deathWindow || len(deaths) > maxDeathsInMind) {
+		deaths = deaths[1:]
+	}
+	return deaths
+}
+
+func (p *proc) start() (*instance, error) {
+	p.stack.ports.beforeUse(p.view.Ports)
+	in, err := p.stack.spawner.spawn(p.argv, p.dir, p.env, p.log)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	p.inst = in
+	p.mu.Unlock()
+	p.setState(StateStarting, in.cmd.Process.Pid)
+	p.stack.event(EventStarting, p.view.Name, fmt.Sprintf("starting (process %d)", in.cmd.Process.Pid))
+	return in, nil
+}
+
+type ending struct {
+	wasReady bool
+	held     bool
+}
+
+// watch follows one life of the process: it becomes healthy, it dies, it is held down, or the stack stops.
+func (p *proc) watch(ctx context.Context, in *instance) ending {
+	var end ending
+	probing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	healthy := make(chan struct{})
+	go p.awaitHealthy(probing, healthy)
+	for {
+		select {
+		case <-healthy:
+			healthy = nil
+			end.wasReady = true
+			p.setState(StateReady, in.cmd.Process.Pid)
+			p.stack.event(EventReady, p.view.Name, "ready")
+		case <-in.exited:
+			return end
+		case <-ctx.Done():
+			in.end(syscall.SIGTERM, p.stack.opts.StopTimeout)
+			p.stack.event(EventStopped, p.view.Name, "stopped ("+in.exit+")")
+			return end
+		case r := <-p.control:
+			if r.start {
+				r.reply <- nil
+				continue
+			}
+			in.end(r.signal, p.stack.opts.StopTimeout)
+			p.hold(r, "held down ("+in.exit+")")
+			end.held = true
+			return end
+		}
+	}
+}
+
+func (p *proc) hold(r controlRequest, text string) {
+	p.setState(StateHeld, 0)
+	p.stack.event(EventHeld, p.view.Name, text)
+	r.reply <- nil
+}
+
+// awaitStart blocks while the process is held down; false when the stack stops.
+func (p *proc) awaitStart(ctx context.Context) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case r := <-p.control:
+			r.reply <- nil
+			if r.start {
+				return true
+			}
+		}
+	}
+}
+
+// verdict decides whether a death is one too many.
+func (p *proc) verdict(in *instance, deaths int, everReady bool) error {
+	limit := p.stack.opts.DeathsPerMinute
+	words := lastWords(p.view.Log, in.logOffset)
+	if words != "" {
+		words = ": " + words
+	}
+	if !everReady {
+		return fmt.Errorf("%s ended before it was ready (%s)%s [log: %s]", p.view.Name, in.exit, words, p.view.Log)
+	}
+	if deaths >= limit {
+		err := fmt.Errorf("%s died %d times within a minute, giving up; the last time (%s)%s [log: %s]",
+			p.view.Name, deaths, in.exit, words, p.view.Log)
+		p.stack.event(EventGaveUp, p.view.Name, fmt.Sprintf("died (%s), %d of %d in the last minute: giving up", in.exit, deaths, limit))
+		return err
+	}
+	return nil
+}
+
+// backOff waits before the next start, longer after each death; it reports whether the process is to be held down.
+func (p *proc) backOff(ctx context.Context, in *instance, deaths int) (held bool) {
+	wait := min(minBackoff<<min(deaths-1, 10), maxBackoff)
+	p.setState(StateBackingOff, 0)
+	p.stack.event(EventDied, p.view.Name, fmt.Sprintf("died (%s), restarting in %gs (%d of %d in the last minute)",
+		in.exit, wait.Seconds(), deaths, p.stack.opts.DeathsPerMinute))
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return false
+		case <-ctx.Done():
+			return false
+		case r := <-p.control:
+			if r.start {
+				r.reply <- nil
+				return false
+			}
+			p.hold(r, "held down")
+			return true
+		}
+	}
+}
+
+func (p *proc) setState(s State, pid int) {
+	p.mu.Lock()
+	p.view.State, p.view.PID = s, pid
+	if pid == 0 {
+		p.inst = nil
+	}
+	p.mu.Unlock()
+	p.stack.stateChanged()
+}
+
+func (p *proc) condemned() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inst != nil && p.inst.condemned.Load()
+}
+
+func (p *proc) snapshot() Process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.view
+}
