@@ -10,7 +10,7 @@ import (
 // Contact says how the customer can be reached; at least one of the two is set. Personal data: not for logs.
 type Contact struct {
 	Email string `json:"email,omitzero"`
-	Phone string `json:"phone,omitzero"` // E.164: a plus sign and 7 to 15 digits
+	Phone string `json:"phone,omitzero"` // as the customer wrote it: 5 to 15 digits, perhaps a plus sign and separators
 }
 
 // Line is one line of an order, at the price that held when it was placed. An order has no SKU twice.
@@ -109,6 +109,12 @@ type Refunded struct {
 	RefundedAt time.Time   `json:"refunded_at"`
 }
 
+// RefundDropped says that an operator settled the refund of this charge in another way: none will come.
+type RefundDropped struct {
+	OrderID  string `json:"order_id"`
+	ChargeID string `json:"charge_id"`
+}
+
 // Archived says that these finished orders left the memory of the order service for views in the store. Nothing
 // is expected to happen to them any more; whoever keeps something per order may let go of it too.
 type Archived struct {
@@ -145,6 +151,9 @@ func (RefundRequested) EventType() string { return "order.refund_requested" }
 func (Refunded) EventType() string { return "order.refunded" }
 
 // EventType names the event.
+func (RefundDropped) EventType() string { return "order.refund_dropped" }
+
+// EventType names the event.
 func (Archived) EventType() string { return "order.archived" }
 
 // EventType names the event.
@@ -153,5 +162,5 @@ func (Restored) EventType() string { return "order.restored" }
 // Types lists every event of the order journal.
 func Types() journal.Types {
 	return journal.NewTypes(Placed{}, PaymentRequested{}, PaymentDeclined{}, Paid{}, Cancelled{}, RefundRequested{},
-		Refunded{}, Archived{}, Restored{})
+		Refunded{}, RefundDropped{}, Archived{}, Restored{})
 }

@@ -20,12 +20,15 @@ const (
 	ChargeDeclined = "declined" // refused
 	ChargeCharged  = "charged"  // the money is here
 	ChargeRefunded = "refunded" // the money went back
+	// ChargeRefundDropped says that an operator settled the refund in another way.
+	ChargeRefundDropped = "refund_dropped"
 )
 
 // Order is the whole of an order: what is kept in memory, in snapshots, in a Restored event and in a view.
 // A value that was published is never changed.
 type Order struct {
 	ID           string      `json:"id"`
+	Seq          uint64      `json:"seq"` // of the segment that last changed it, in its shard of the order journal
 	Fingerprint  string      `json:"fingerprint"`
 	Status       string      `json:"status"`
 	Customer     string      `json:"customer"`
@@ -36,7 +39,7 @@ type Order struct {
 	PlacedAt     time.Time   `json:"placed_at"`
 	ChangedAt    time.Time   `json:"changed_at"` // segment time of the last event about it
 	CancelReason string      `json:"cancel_reason,omitzero"`
-	// Charges are the payment attempts in their order; the last one is the current one. At most MaxAttempts.
+	// Charges are the payment attempts, the n-th with Attempt n. At most MaxAttempts.
 	Charges []Charge `json:"charges,omitempty"`
 }
 
@@ -52,4 +55,4 @@ type Charge struct {
 }
 
 // MaxAttempts bounds the payment attempts of one order.
-const MaxAttempts = 20
+const MaxAttempts = 10

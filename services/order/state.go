@@ -1,0 +1,139 @@
+package order
+
+import (
+	"cmp"
+	"math"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/order/orderapi"
+)
+
+// state is one shard: the orders that are not archived, and what finds them. An order in it is never changed, only
+// replaced.
+type state struct {
+	orders    btree.Map[string, *orderapi.Order]
+	due       *btree.BTreeG[stamp]  // awaiting payment, by pay_by
+	settled   *btree.BTreeG[stamp]  // see settled, by changed_at
+	customers *btree.BTreeG[placed] // all, by customer and placed_at
+	archived  *archive.Index
+}
+
+// stamp finds an order by a time.
+type stamp struct {
+	at int64 // Unix nanoseconds
+	id string
+}
+
+func earlier(a, b stamp) bool {
+	if a.at != b.at {
+		return a.at < b.at
+	}
+	return a.id < b.id
+}
+
+// placed finds the orders of a customer.
+type placed struct {
+	customer string
+	stamp
+}
+
+func placedBefore(a, b placed) bool {
+	if c := cmp.Compare(a.customer, b.customer); c != 0 {
+		return c < 0
+	}
+	return earlier(a.stamp, b.stamp)
+}
+
+func newState() *state {
+	// One goroutine changes a state, and readers see only states that are not changed any more: no locks.
+	unlocked := btree.Options{NoLocks: true}
+	return &state{
+		due:       btree.NewBTreeGOptions(earlier, unlocked),
+		settled:   btree.NewBTreeGOptions(earlier, unlocked),
+		customers: btree.NewBTreeGOptions(placedBefore, unlocked),
+		archived:  archive.NewIndex(),
+	}
+}
+
+func (s *state) clone() *state {
+	return &state{
+		orders: *s.orders.Copy(), due: s.due.Copy(), settled: s.settled.Copy(), customers: s.customers.Copy(),
+		archived: s.archived.Clone(),
+	}
+}
+
+// order is the order if it is in memory, else nil.
+func (s *state) order(id string) *orderapi.Order {
+	o, _ := s.orders.Get(id)
+	return o
+}
+
+// put replaces or adds an order and keeps what finds it.
+func (s *state) put(o *orderapi.Order) {
+	s.remove(o.ID)
+	s.orders.Set(o.ID, o)
+	s.customers.Set(customerKey(o))
+	switch {
+	case o.Status == orderapi.StatusAwaitingPayment:
+		s.due.Set(stamp{o.PayBy.UnixNano(), o.ID})
+	case settled(o):
+		s.settled.Set(stamp{o.ChangedAt.UnixNano(), o.ID})
+	}
+}
+
+// remove lets go of an order; one that is not there is no error.
+func (s *state) remove(id string) {
+	o, there := s.orders.Delete(id)
+	if !there {
+		return
+	}
+	s.customers.Delete(customerKey(o))
+	s.due.Delete(stamp{o.PayBy.UnixNano(), o.ID})
+	s.settled.Delete(stamp{o.ChangedAt.UnixNano(), o.ID})
+}
+
+func customerKey(o *orderapi.Order) placed {
+	return placed{o.Customer, stamp{o.PlacedAt.UnixNano(), o.ID}}
+}
+
+// dueBefore tells whether an order awaits payment whose pay_by is before until.
+func (s *state) dueBefore(until time.Time) bool {
+	first, any := s.due.Min()
+	return any && first.at < until.UnixNano()
+}
+
+// settledBefore gives up to limit orders that were settled before the time, the oldest first.
+func (s *state) settledBefore(before time.Time, limit int) []*orderapi.Order {
+	var found []*orderapi.Order
+	s.settled.Scan(func(k stamp) bool {
+		if k.at >= before.UnixNano() || len(found) == limit {
+			return false
+		}
+		found = append(found, s.order(k.id))
+		return true
+	})
+	return found
+}
+
+// ofCustomer gives up to limit orders of the customer that come after the cursor, newest first; the zero cursor
+// begins at the newest.
+func (s *state) ofCustomer(customer string, cursor stamp, limit int) []*orderapi.Order {
+	pivot := placed{customer, cursor}
+	if cursor.id == "" {
+		pivot.at = math.MaxInt64
+	}
+	var found []*orderapi.Order
+	s.customers.Descend(pivot, func(k placed) bool {
+		if k.customer != customer || len(found) == limit {
+			return false
+		}
+		if k.stamp != cursor {
+			found = append(found, s.order(k.id))
+		}
+		return true
+	})
+	return found
+}
