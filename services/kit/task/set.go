@@ -1,0 +1,136 @@
+package task
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"iter"
+	"time"
+
+	"github.com/tidwall/btree"
+)
+
+// Set holds the open tasks of one shard with the indexes that a Worker needs. It is part of a journal state: Clone
+// takes constant time, and a Set that was committed is only read.
+type Set struct {
+	tasks  btree.Map[string, Task]
+	due    btree.Set[string] // when a queued task is due or a claim ends, then the id
+	claims btree.Set[string] // claimant, then the end of the claim, then the id
+	parked btree.Set[string] // when it was parked, then the id
+}
+
+// Clone is an independent copy.
+func (s *Set) Clone() *Set {
+	return &Set{tasks: *s.tasks.Copy(), due: *s.due.Copy(), claims: *s.claims.Copy(), parked: *s.parked.Copy()}
+}
+
+// Len is the number of open tasks.
+func (s *Set) Len() int { return s.tasks.Len() }
+
+// ParkedLen is the number of parked tasks.
+func (s *Set) ParkedLen() int { return s.parked.Len() }
+
+// Get finds an open task.
+func (s *Set) Get(id string) (Task, bool) { return s.tasks.Get(id) }
+
+// Put adds the task or replaces the one with its id.
+func (s *Set) Put(t Task) {
+	s.Remove(t.ID)
+	s.tasks.Set(t.ID, t)
+	switch t.Status {
+	case Queued:
+		s.due.Insert(timeKey(t.NextAt) + t.ID)
+	case Claimed:
+		s.due.Insert(timeKey(t.ClaimUntil) + t.ID)
+		s.claims.Insert(claimKey(t))
+	case Parked:
+		s.parked.Insert(timeKey(t.ParkedAt) + t.ID)
+	}
+}
+
+// Remove forgets the task; one that is not there is passed over.
+func (s *Set) Remove(id string) {
+	t, ok := s.tasks.Delete(id)
+	if !ok {
+		return
+	}
+	switch t.Status {
+	case Queued:
+		s.due.Delete(timeKey(t.NextAt) + t.ID)
+	case Claimed:
+		s.due.Delete(timeKey(t.ClaimUntil) + t.ID)
+		s.claims.Delete(claimKey(t))
+	case Parked:
+		s.parked.Delete(timeKey(t.ParkedAt) + t.ID)
+	}
+}
+
+// All gives every open task in the order of the ids.
+func (s *Set) All() iter.Seq[Task] {
+	return func(yield func(Task) bool) {
+		s.tasks.Scan(func(_ string, t Task) bool { return yield(t) })
+	}
+}
+
+// Due gives the tasks that anybody may claim at this time, the longest due first.
+func (s *Set) Due(at time.Time) iter.Seq[Task] {
+	last := timeKey(at)
+	return func(yield func(Task) bool) {
+		s.due.Scan(func(key string) bool {
+			if key[:timeKeyBytes] > last {
+				return false
+			}
+			return yield(s.at(key[timeKeyBytes:]))
+		})
+	}
+}
+
+// NextDue is the time of the first task that becomes claimable after at; ok is false when there is none.
+func (s *Set) NextDue(at time.Time) (next time.Time, ok bool) {
+	after := timeKey(at.Add(1))
+	s.due.Ascend(after, func(key string) bool {
+		t := s.at(key[timeKeyBytes:])
+		if next, ok = t.NextAt, true; t.Status == Claimed {
+			next = t.ClaimUntil
+		}
+		return false
+	})
+	return next, ok
+}
+
+// ClaimedBy gives the tasks that writer holds a claim on, the claim that ends first at the front.
+func (s *Set) ClaimedBy(writer string) iter.Seq[Task] {
+	prefix := writer + "|"
+	return func(yield func(Task) bool) {
+		s.claims.Ascend(prefix, func(key string) bool {
+			if len(key) < len(prefix) || key[:len(prefix)] != prefix {
+				return false
+			}
+			return yield(s.at(key[len(prefix)+timeKeyBytes:]))
+		})
+	}
+}
+
+// Parked gives the parked tasks, the one parked first at the front.
+func (s *Set) Parked() iter.Seq[Task] {
+	return func(yield func(Task) bool) {
+		s.parked.Scan(func(key string) bool { return yield(s.at(key[timeKeyBytes:])) })
+	}
+}
+
+// at gives the task that an index names.
+func (s *Set) at(id string) Task {
+	t, _ := s.tasks.Get(id)
+	return t
+}
+
+// timeKeyBytes is the length of a timeKey.
+const timeKeyBytes = 16
+
+// timeKey orders times as strings. Times before 1970 do not occur.
+func timeKey(at time.Time) string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(max(at.UnixNano(), 0)))
+	return hex.EncodeToString(b[:])
+}
+
+func claimKey(t Task) string { return t.ClaimedBy + "|" + timeKey(t.ClaimUntil) + t.ID }

@@ -1,0 +1,395 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/follow"
+	"github.com/sidecart/sidecart/services/kit/journal"
+	"github.com/sidecart/sidecart/services/kit/task"
+)
+
+// done is the domain's command that ends a task.
+type done struct{ ID string }
+
+// ledger is a journal of tasks only: each shard a Set, each command a commit.
+type ledger struct {
+	mu     sync.Mutex
+	shards []*task.Set
+	done   map[string]int
+	loaded chan struct{}
+	fail   func(cmd any) error // before a commit
+	after  func(cmd any) error // after a commit: the answer gets lost
+	wake   func()
+}
+
+func newLedger(shards int) *ledger {
+	l := &ledger{done: map[string]int{}, loaded: make(chan struct{}), wake: func() {}}
+	for range shards {
+		l.shards = append(l.shards, &task.Set{})
+	}
+	close(l.loaded)
+	return l
+}
+
+func (l *ledger) Loaded() <-chan struct{} { return l.loaded }
+func (l *ledger) Shards() int             { return len(l.shards) }
+
+func (l *ledger) set(shard int) *task.Set {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.shards[shard]
+}
+
+func (l *ledger) put(shard int, tasks ...task.Task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := l.shards[shard].Clone()
+	for _, t := range tasks {
+		next.Put(t)
+	}
+	l.shards[shard] = next
+}
+
+func (l *ledger) DoShard(ctx context.Context, shard int, cmd journal.Command) (journal.Result, error) {
+	if ctx.Err() != nil {
+		return journal.Result{}, errs.OutcomeUnknown(ctx.Err())
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		if err := l.fail(cmd); err != nil {
+			return journal.Result{}, err
+		}
+	}
+	next := l.shards[shard].Clone()
+	answer, changed, err, handled := task.Decide(next, time.Now(), cmd)
+	if err != nil {
+		return journal.Result{}, err
+	}
+	for _, t := range changed {
+		next.Put(t)
+	}
+	if d, ok := cmd.(done); ok && !handled {
+		if _, open := next.Get(d.ID); open {
+			l.done[d.ID]++
+			next.Remove(d.ID)
+		}
+	}
+	l.shards[shard] = next
+	l.wake()
+	if l.after != nil {
+		if err := l.after(cmd); err != nil {
+			return journal.Result{}, err
+		}
+	}
+	return journal.Result{Answer: answer, Shard: shard}, nil
+}
+
+// world is the outside: it counts what is done to it.
+type world struct {
+	mu     sync.Mutex
+	calls  map[string][]time.Time
+	flying int
+	peak   int
+	do     func(ctx context.Context, t task.Task) task.Outcome
+}
+
+func (w *world) execute(ctx context.Context, _ int, t task.Task) task.Outcome {
+	w.mu.Lock()
+	if w.calls == nil {
+		w.calls = map[string][]time.Time{}
+	}
+	w.calls[t.ID] = append(w.calls[t.ID], time.Now())
+	w.flying++
+	w.peak = max(w.peak, w.flying)
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.flying--
+		w.mu.Unlock()
+	}()
+	if w.do == nil {
+		return task.Recorded(done{t.ID})
+	}
+	return w.do(ctx, t)
+}
+
+func (w *world) count(id string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.calls[id])
+}
+
+// begin runs a worker until the test's end or the returned stop.
+func begin(t *testing.T, l *ledger, w *world, cfg task.Config) (stop func()) {
+	worker, err := task.NewWorker(cfg, task.Deps{
+		Journal: l, Set: l.set, Execute: w.execute, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	l.mu.Lock()
+	l.wake = worker.Wake
+	l.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = worker.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
+}
+
+func TestWorkerExecutesWhatIsQueuedAndWhatItsWriterClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLedger(2), &world{}
+		l.put(0, task.New("queued", time.Now()))
+		l.put(1, task.NewClaimed("mine", time.Now(), "me", 15*time.Second),
+			task.NewClaimed("foreign", time.Now(), "dead", 15*time.Second))
+		stop := begin(t, l, w, task.Config{Writer: "me"})
+		defer stop()
+		synctest.Wait()
+		require.Equal(t, map[string]int{"queued": 1, "mine": 1}, l.done)
+		<-time.After(14 * time.Second) // of the bubble
+		synctest.Wait()
+		require.Zero(t, w.count("foreign"), "a dead writer's claim is respected until its lease ends")
+		<-time.After(time.Second) // of the bubble
+		synctest.Wait()
+		require.Equal(t, 1, l.done["foreign"])
+		require.Zero(t, l.set(0).Len()+l.set(1).Len())
+	})
+}
+
+func TestWorkerWaitsBetweenFailuresThenParks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLedger(1), &world{do: func(context.Context, task.Task) task.Outcome { return task.TryAgain("down") }}
+		l.put(0, task.New("a", time.Now()))
+		stop := begin(t, l, w, task.Config{Writer: "me"})
+		defer stop()
+		<-time.After(2 * time.Minute) // of the bubble
+		synctest.Wait()
+		parked, ok := l.set(0).Get("a")
+		require.True(t, ok)
+		require.Equal(t, task.Parked, parked.Status)
+		require.Equal(t, "down", parked.Reason)
+		var waits []time.Duration
+		for i := 1; i < len(w.calls["a"]); i++ {
+			waits = append(waits, w.calls["a"][i].Sub(w.calls["a"][i-1]).Round(time.Second)/time.Second)
+		}
+		require.Equal(t, []time.Duration{1, 2, 4, 8, 16, 32}, waits)
+
+		w.mu.Lock()
+		w.do = nil
+		w.mu.Unlock()
+		board := &task.Board{
+			Journal: l, Sets: func(s int) []*task.Set { return []*task.Set{l.set(s)} },
+			Describe: func(int, task.Task) follow.Parked { return follow.Parked{Source: "world", Type: "effect"} },
+		}
+		require.Len(t, board.Parked(), 1)
+		require.Equal(t, "world", board.Parked()[0].Source)
+		require.True(t, errs.HasCode(board.Retry(t.Context(), "b"), follow.CodeParkedNotFound))
+		require.NoError(t, board.Retry(t.Context(), "a"))
+		synctest.Wait()
+		require.Equal(t, 1, l.done["a"])
+		require.Empty(t, board.Parked())
+	})
+}
+
+func TestWorkerGivesUpAtOnceWhenToldSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLedger(1), &world{do: func(context.Context, task.Task) task.Outcome { return task.GiveUp("never") }}
+		l.put(0, task.New("a", time.Now()))
+		stop := begin(t, l, w, task.Config{Writer: "me"})
+		defer stop()
+		synctest.Wait()
+		parked, _ := l.set(0).Get("a")
+		require.Equal(t, task.Parked, parked.Status)
+		require.Equal(t, 1, parked.Attempts)
+	})
+}
+
+func TestWorkerBoundsConcurrencyAndTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(3)
+		w := &world{do: func(ctx context.Context, t task.Task) task.Outcome {
+			<-ctx.Done() // hangs until its deadline
+			return task.TryAgain("slow")
+		}}
+		for i := range 30 {
+			l.put(i%3, task.NewClaimed(fmt.Sprint(i), time.Now(), []string{"", "me"}[i%2], 15*time.Second))
+		}
+		stop := begin(t, l, w, task.Config{Writer: "me", MaxInFlight: 4, ExecuteWithin: time.Second, Lease: 15 * time.Second})
+		defer stop()
+		<-time.After(10 * time.Minute) // of the bubble
+		synctest.Wait()
+		require.Equal(t, 4, w.peak)
+		for i := range 30 {
+			parked, _ := l.set(i % 3).Get(fmt.Sprint(i))
+			require.Equal(t, task.Parked, parked.Status, "task %d", i)
+			require.Equal(t, task.MaxFailures, w.count(fmt.Sprint(i)), "task %d", i)
+		}
+	})
+}
+
+func TestWorkerKeepsAnOutcomeUntilItIsRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLedger(1), &world{}
+		up := time.Now().Add(8 * time.Second)
+		l.fail = func(cmd any) error {
+			if _, isDone := cmd.(done); isDone && time.Now().Before(up) {
+				return errs.OutcomeUnknown(errors.New("the store is down"))
+			}
+			return nil
+		}
+		l.put(0, task.New("a", time.Now()))
+		stop := begin(t, l, w, task.Config{Writer: "me"})
+		defer stop()
+		<-time.After(12 * time.Second) // of the bubble
+		synctest.Wait()
+		require.Equal(t, 1, l.done["a"])
+		require.Equal(t, 1, w.count("a"), "what was done is not done again")
+	})
+}
+
+func TestWorkerUsesAClaimWhoseAnswerGotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLedger(1), &world{}
+		lost := 0
+		l.after = func(cmd any) error {
+			if _, isClaim := cmd.(task.Claim); isClaim && lost == 0 {
+				lost++
+				return errs.OutcomeUnknown(errors.New("the reply is lost"))
+			}
+			return nil
+		}
+		l.put(0, task.New("a", time.Now()))
+		stop := begin(t, l, w, task.Config{Writer: "me"})
+		defer stop()
+		<-time.After(3 * time.Second) // of the bubble
+		synctest.Wait()
+		require.Equal(t, 1, l.done["a"])
+		require.Equal(t, 1, w.count("a"))
+	})
+}
+
+func TestWorkerDoesNotSpinWhileTheJournalIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLedger(1), &world{}
+		tries := 0
+		l.fail = func(any) error { tries++; return errs.Overloaded("the queue") }
+		l.put(0, task.New("a", time.Now()))
+		stop := begin(t, l, w, task.Config{Writer: "me"})
+		defer stop()
+		<-time.After(time.Minute) // of the bubble
+		synctest.Wait()
+		require.LessOrEqual(t, tries, 62)
+		require.Zero(t, w.count("a"), "what is not claimed is not done")
+	})
+}
+
+func TestWorkerSurvivesAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(1)
+		w := &world{do: func(_ context.Context, t task.Task) task.Outcome {
+			if t.Attempts == 1 {
+				panic("a defect")
+			}
+			return task.Recorded(done{t.ID})
+		}}
+		l.put(0, task.New("a", time.Now()))
+		stop := begin(t, l, w, task.Config{Writer: "me"})
+		defer stop()
+		<-time.After(5 * time.Second) // of the bubble
+		synctest.Wait()
+		require.Equal(t, 1, l.done["a"])
+	})
+}
+
+func TestWorkerDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(1)
+		w := &world{do: func(ctx context.Context, t task.Task) task.Outcome {
+			hold := time.Second
+			if t.ID == "hangs" {
+				hold = time.Hour
+			}
+			select {
+			case <-time.After(hold):
+				return task.Recorded(done{t.ID})
+			case <-ctx.Done():
+				return task.TryAgain("cut off")
+			}
+		}}
+		now := time.Now()
+		l.put(0, task.NewClaimed("hangs", now, "me", 15*time.Second), task.NewClaimed("runs", now, "me", 16*time.Second),
+			task.NewClaimed("waits", now, "me", 17*time.Second))
+		stop := begin(t, l, w, task.Config{Writer: "me", MaxInFlight: 2, DrainWithin: 3 * time.Second})
+		synctest.Wait()
+		stop()
+		require.Equal(t, 3*time.Second, time.Since(now))
+		require.Equal(t, map[string]int{"runs": 1}, l.done)
+		waits, _ := l.set(0).Get("waits")
+		require.Equal(t, task.Queued, waits.Status, "an unused claim is given back")
+		require.False(t, waits.Attempted())
+		hangs, _ := l.set(0).Get("hangs")
+		require.Equal(t, task.Claimed, hangs.Status, "what was cut off is repeated only after its lease")
+	})
+}
+
+func TestTwoReplicasShareTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLedger(2), &world{do: func(_ context.Context, t task.Task) task.Outcome {
+			<-time.After(100 * time.Millisecond) // of the bubble
+			return task.Recorded(done{t.ID})
+		}}
+		for i := range 100 {
+			l.put(i%2, task.New(fmt.Sprint(i), time.Now()))
+		}
+		stopA := begin(t, l, w, task.Config{Writer: "a", MaxInFlight: 5})
+		stopB := begin(t, l, w, task.Config{Writer: "b", MaxInFlight: 5})
+		defer stopA()
+		defer stopB()
+		<-time.After(time.Minute) // of the bubble
+		synctest.Wait()
+		for i := range 100 {
+			require.Equal(t, 1, w.count(fmt.Sprint(i)), "each is done once while nobody dies")
+			require.Equal(t, 1, l.done[fmt.Sprint(i)])
+		}
+	})
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	_, err := task.NewWorker(task.Config{ExecuteWithin: time.Second, Lease: time.Second, MaxInFlight: -1}, task.Deps{})
+	require.ErrorContains(t, err, "Writer")
+	require.ErrorContains(t, err, "Lease")
+	require.ErrorContains(t, err, "out of range")
+}
+
+func TestMetrics(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	l := newLedger(2)
+	parked := task.New("p", time.Now())
+	parked.Status = task.Parked
+	l.put(0, task.New("a", time.Now()), parked)
+	_, err := task.NewWorker(task.Config{Writer: "me"}, task.Deps{Journal: l, Set: l.set, Metrics: registry})
+	require.NoError(t, err)
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	got := map[string]float64{}
+	for _, f := range families {
+		got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
+	}
+	require.Equal(t, map[string]float64{"sidecart_tasks_open": 2, "sidecart_tasks_parked": 1}, got)
+}
