@@ -19,8 +19,13 @@ var statuses = [...]int{
 	Unavailable:      http.StatusServiceUnavailable,
 }
 
-// Status is the HTTP status of the kind.
-func (k Kind) Status() int { return statuses[k] }
+// Status is the HTTP status of the kind; a kind that does not exist is a defect of ours like any other.
+func (k Kind) Status() int {
+	if int(k) >= len(statuses) {
+		return http.StatusInternalServerError
+	}
+	return statuses[k]
+}
 
 // KindOf is the kind that a status stands for; it is how an error that another service sent is read back.
 // A status outside the table is Internal when it is 5xx and Invalid otherwise.

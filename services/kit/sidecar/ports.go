@@ -3,6 +3,7 @@ package sidecar
 import (
 	"context"
 	"errors"
+	"strconv"
 )
 
 // ErrConflict says that a conditional write was refused because the key was not as the condition said. Several
@@ -75,5 +76,5 @@ type BindingError struct {
 
 // Error names the binding and the status, never the body.
 func (e *BindingError) Error() string {
-	return "binding " + e.Binding + " answered with a failure"
+	return "binding " + e.Binding + " answered with status " + strconv.Itoa(e.Status)
 }

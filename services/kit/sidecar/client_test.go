@@ -1,0 +1,103 @@
+package sidecar
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestNewSaysWhatIsMissing(t *testing.T) {
+	_, err := New(Config{})
+	require.ErrorContains(t, err, "DAPR_GRPC_PORT")
+}
+
+func TestWithoutASidecarCallsFailAtOnceAndWaitEndsWithItsContext(t *testing.T) {
+	ports := freePorts(t, 2)
+	c, err := New(Config{GRPCPort: ports[0], HTTPPort: ports[1]})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close()) }()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err = c.Create(ctx, "k", []byte(`1`))
+	require.Error(t, err)
+	require.NoError(t, ctx.Err(), "it did not wait for the deadline")
+	require.NotErrorIs(t, err, ErrConflict)
+
+	short, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer stop()
+	require.ErrorIs(t, c.Wait(short), context.DeadlineExceeded)
+}
+
+func TestWaitSeesTheSidecarComeUp(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "/v1.0/healthz/outbound", r.URL.Path)
+		assert.Equal(t, testToken, r.Header.Get("Dapr-Api-Token"))
+		asked++
+		if asked < 3 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	port, err := strconv.Atoi(server.URL[strings.LastIndexByte(server.URL, ':')+1:])
+	require.NoError(t, err)
+	c, err := New(Config{GRPCPort: freePorts(t, 1)[0], HTTPPort: port, Token: testToken})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close()) }()
+	require.NoError(t, c.Wait(context.Background()))
+}
+
+func TestBoundsAreCheckedBeforeAnythingIsSent(t *testing.T) {
+	c, err := New(Config{GRPCPort: freePorts(t, 1)[0]})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close()) }()
+	ctx := context.Background()
+	for _, key := range []string{"", "a||b"} {
+		_, err := c.Get(ctx, key)
+		require.ErrorContains(t, err, "cannot be a key")
+		_, err = c.GetBulk(ctx, []string{"a", key})
+		require.ErrorContains(t, err, "cannot be a key")
+		require.ErrorContains(t, c.Create(ctx, key, []byte(`1`)), "cannot be a key")
+		require.ErrorContains(t, c.Delete(ctx, key), "cannot be a key")
+	}
+	require.ErrorContains(t, c.Replace(ctx, "k", []byte(`1`), ""), "no ETag", "it would create the key")
+	require.ErrorContains(t, c.Create(ctx, "k", nil), "value of 0 bytes")
+	require.ErrorContains(t, c.Create(ctx, "k", make([]byte, MaxValueBytes+1)), "value of")
+	_, err = c.GetBulk(ctx, make([]string, MaxBulkKeys+1))
+	require.ErrorContains(t, err, "bulk read of 101 keys")
+}
+
+func TestCloudEventsKeepEverythingWeSet(t *testing.T) {
+	event := CloudEvent{ID: "order/0/1", Type: "t", Source: "order", TraceParent: "tp", Data: []byte(`{"a":1}`)}
+	encoded, err := EncodeCloudEvent(event)
+	require.NoError(t, err)
+	back, err := DecodeCloudEvent(encoded)
+	require.NoError(t, err)
+	assert.Equal(t, event, back)
+	_, err = EncodeCloudEvent(CloudEvent{ID: "x", Data: []byte(`{`)})
+	require.Error(t, err)
+	_, err = DecodeCloudEvent([]byte(`[]`))
+	require.Error(t, err)
+	back, err = DecodeCloudEvent([]byte(`{"id":"a","topic":"order","pubsubname":"pubsub","data":{}}`))
+	require.NoError(t, err)
+	assert.Equal(t, "a", back.ID)
+}
+
+func TestBindingAnswers(t *testing.T) {
+	_, err := readAnswer("sms", nil, map[string]string{statusCode: "teapot"})
+	require.ErrorContains(t, err, "not a number")
+	out, err := readAnswer("mail", []byte("x"), nil)
+	require.NoError(t, err)
+	assert.Equal(t, "x", string(out.Data))
+	_, err = readAnswer("sms", []byte("secret"), map[string]string{statusCode: "500"})
+	require.EqualError(t, err, "binding sms answered with status 500")
+}
