@@ -11,7 +11,6 @@ import (
 	bindingmqtt "github.com/dapr/components-contrib/bindings/mqtt3"
 	bindingpostgres "github.com/dapr/components-contrib/bindings/postgres"
 	bindingredis "github.com/dapr/components-contrib/bindings/redis"
-	bindingsmtp "github.com/dapr/components-contrib/bindings/smtp"
 	configpostgres "github.com/dapr/components-contrib/configuration/postgres"
 	configredis "github.com/dapr/components-contrib/configuration/redis"
 	chatecho "github.com/dapr/components-contrib/conversation/echo"
@@ -46,6 +45,8 @@ import (
 	statereg "github.com/dapr/dapr/pkg/components/state"
 	daprmiddleware "github.com/dapr/dapr/pkg/middleware"
 	"github.com/dapr/kit/logger"
+
+	"github.com/sidecart/sidecart/runtime/daprd/mail"
 )
 
 // To add a component: import its package above and give it one line in its
@@ -117,7 +118,7 @@ func registerComponents(r registries) {
 	r.pubsub.RegisterComponent(pubsubmqtt.NewMQTTPubSub, "mqtt3", "mqtt")
 
 	r.bindings.RegisterOutputBinding(bindinghttp.NewHTTP, "http")
-	r.bindings.RegisterOutputBinding(bindingsmtp.NewSMTP, "smtp")
+	r.bindings.RegisterOutputBinding(mail.New, "smtp")
 	r.bindings.RegisterOutputBinding(bindingstorage.NewLocalStorage, "localstorage")
 	r.bindings.RegisterOutputBinding(bindingredis.NewRedis, "redis")
 	r.bindings.RegisterOutputBinding(bindingpostgres.NewPostgres, "postgresql", "postgres")

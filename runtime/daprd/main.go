@@ -119,7 +119,7 @@ func runInstance(ctx context.Context, log logger.Logger, opts *options.Options) 
 
 // runtimeConfig carries the command line over to the runtime. Every flag that
 // Dapr parses has its place here: one that is forgotten would be accepted and
-// ignored, which options_test.go checks.
+// ignored, which main_test.go checks.
 func runtimeConfig(o *options.Options) *runtime.Config {
 	return &runtime.Config{
 		AppID:                         o.AppID,
