@@ -1,0 +1,211 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sidecart/sidecart/services/kit/journal"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
+)
+
+// Follower applies one source's journal to the own one. Its methods are safe for concurrent use.
+type Follower struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+	levels  levels
+	away    quiet // about the source
+
+	running atomic.Pointer[running] // nil until the source's shards are known
+}
+
+// running is what exists once the number of the source's shards is known.
+type running struct {
+	feeds   []*feed     // by source shard
+	workers [][]*worker // by source shard, own shard
+}
+
+// New checks cfg and makes a Follower; it does nothing until Run.
+func New(cfg Config, deps Deps) (*Follower, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(deps); err != nil {
+		return nil, err
+	}
+	deps.Log = deps.Log.With("follower", cfg.Follower, "source", cfg.Source)
+	f := &Follower{cfg: cfg, deps: deps}
+	f.away = quiet{log: deps.Log, now: deps.Now}
+	f.metrics = newMetrics(cfg.Source)
+	if deps.Metrics != nil {
+		if err := deps.Metrics.Register(f); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Source names the service that is followed.
+func (f *Follower) Source() string { return f.cfg.Source }
+
+// Run follows until ctx ends and then returns nil; it waits for the own journal to be loaded and for the source
+// to be reachable, however long that takes.
+func (f *Follower) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-f.deps.Target.Loaded():
+	}
+	heads := f.discover(ctx)
+	if heads == nil {
+		return nil
+	}
+	r := f.arrange(heads)
+	f.running.Store(r)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { f.look(ctx, r); return nil })
+	for shard, fd := range r.feeds {
+		group.Go(func() error { f.pull(ctx, fd); return nil })
+		for _, w := range r.workers[shard] {
+			group.Go(func() error { w.run(ctx); return nil })
+		}
+	}
+	return group.Wait()
+}
+
+// discover waits for the first answer of the source; nil when ctx ended before.
+func (f *Follower) discover(ctx context.Context) []uint64 {
+	wait := backOff{first: f.cfg.BackOffFirst / 4, bound: f.cfg.PollEvery}
+	for ctx.Err() == nil {
+		heads, err := f.heads(ctx)
+		if err == nil {
+			f.away.worked("the source")
+			return heads
+		}
+		f.away.failed(ctx, "the source does not tell its heads", err)
+		wait.wait(ctx)
+	}
+	return nil
+}
+
+// arrange makes a feed for each source shard and a worker for each pair of shards.
+func (f *Follower) arrange(heads []uint64) *running {
+	own := f.deps.Target.Shards()
+	r := &running{feeds: make([]*feed, len(heads)), workers: make([][]*worker, len(heads))}
+	for shard, head := range heads {
+		fd := newFeed(shard, own, f.cfg, f.deps.Now)
+		for i := range own {
+			seq, _ := f.deps.Target.Progress(i, f.cfg.Source, shard)
+			fd.positions[i].Store(seq)
+			r.workers[shard] = append(r.workers[shard], newWorker(f, fd, i))
+		}
+		fd.observe(head)
+		r.feeds[shard] = fd
+	}
+	return r
+}
+
+// Deliver takes a pushed segment, as the broker delivered it. It never fails and never blocks for long: what
+// cannot be used now is pulled later.
+func (f *Follower) Deliver(_ context.Context, data []byte) {
+	r := f.running.Load()
+	if r == nil || len(data) > sidecar.MaxValueBytes {
+		f.metrics.pushesDropped.Inc()
+		return
+	}
+	var s journal.Segment
+	err := json.Unmarshal(data, &s)
+	if err == nil {
+		err = f.check(s)
+	}
+	if err == nil && (s.Shard < 0 || s.Shard >= len(r.feeds)) {
+		err = errors.New("the segment's shard does not exist")
+	}
+	if err != nil {
+		f.metrics.pushesDropped.Inc()
+		f.deps.Log.Debug("a pushed segment cannot be used", "error", err)
+		return
+	}
+	if !r.feeds[s.Shard].add(newSegment(s)) {
+		f.metrics.duplicates.Inc()
+	}
+}
+
+// look asks the source for its heads again and again: it finds lost tails, feeds LevelAt, and acknowledges.
+func (f *Follower) look(ctx context.Context, r *running) {
+	ackedAt := time.Time{}
+	acked := make([]uint64, len(r.feeds))
+	wait := backOff{first: f.cfg.PollEvery, bound: max(f.cfg.BackOffMax, f.cfg.PollEvery)}
+	for ctx.Err() == nil {
+		began := f.deps.Now()
+		heads, err := f.heads(ctx)
+		if err == nil {
+			err = f.takeHeads(r, heads, began)
+		}
+		if err != nil {
+			f.away.failed(ctx, "the source does not tell its heads", err)
+			wait.wait(ctx)
+			continue
+		}
+		f.away.worked("the source")
+		wait.reset()
+		if f.deps.Now().Sub(ackedAt) >= f.cfg.AckEvery {
+			ackedAt = f.deps.Now()
+			f.acknowledge(ctx, r, acked)
+		}
+		// A fifth of jitter keeps the followers of one source from asking in step.
+		pause(ctx, f.cfg.PollEvery-f.cfg.PollEvery/10+rand.N(f.cfg.PollEvery/5+1))
+	}
+}
+
+// takeHeads spreads an answer to the feeds.
+func (f *Follower) takeHeads(r *running, heads []uint64, began time.Time) error {
+	if len(heads) != len(r.feeds) {
+		return errors.New("the source has another number of shards than at our start: its data was moved; restart this service")
+	}
+	f.levels.add(began, heads)
+	for shard, fd := range r.feeds {
+		fd.observe(heads[shard])
+		if low := f.durable(shard); heads[shard] < low {
+			// Its store was replaced or rolled back. Going on would skip what it writes under the old numbers.
+			return errors.New("the source ends before what was applied from it: it has lost data, or its store was replaced")
+		}
+	}
+	f.levels.settle(r)
+	return nil
+}
+
+// durable is the number up to which every own shard has recorded the source shard; a restart begins there.
+func (f *Follower) durable(sourceShard int) uint64 {
+	low, _ := f.deps.Target.Progress(0, f.cfg.Source, sourceShard)
+	for own := 1; own < f.deps.Target.Shards(); own++ {
+		seq, _ := f.deps.Target.Progress(own, f.cfg.Source, sourceShard)
+		low = min(low, seq)
+	}
+	return low
+}
+
+// acknowledge tells the source what has become durable since the last time, in place of the pulls that did not
+// happen because every push arrived.
+func (f *Follower) acknowledge(ctx context.Context, r *running, acked []uint64) {
+	for shard, fd := range r.feeds {
+		durable := f.durable(shard)
+		if durable <= acked[shard] {
+			continue
+		}
+		head, _ := fd.top(0)
+		if _, _, err := f.fetch(ctx, shard, head, 1, durable); err != nil {
+			f.away.failed(ctx, "the source does not take an acknowledgement", err)
+			return
+		}
+		acked[shard] = durable
+	}
+}
+
+// LevelAt is an instant of the own clock before which every event of the source has been applied, parked or
+// passed over; zero until there is one. It never goes back.
+func (f *Follower) LevelAt() time.Time { return f.levels.reached() }

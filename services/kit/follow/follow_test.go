@@ -1,0 +1,444 @@
+package follow
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/journal"
+)
+
+func TestConfigSaysEverythingThatIsWrong(t *testing.T) {
+	_, err := New(Config{Source: "a", Follower: "a", PollEvery: -1, BackOffFirst: time.Hour}, Deps{})
+	require.Error(t, err)
+	for _, part := range []string{"cannot follow itself", "React is nil", "PollEvery", "BackOffMax", "Deps.Target", "Deps.Client", "Deps.Now", "Deps.Log"} {
+		assert.ErrorContains(t, err, part)
+	}
+}
+
+// Whatever the broker, the source, the own journal and our own deaths do: each effect once, in the source's order.
+func TestEveryEffectOnceAndInOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		plan := drawPlan(rt)
+		var failure error
+		synctest.Test(t, func(t *testing.T) { failure = plan.run(t) })
+		if failure != nil {
+			rt.Fatal(failure)
+		}
+	})
+}
+
+type plan struct {
+	seed                                uint64
+	own, source, rounds, perRound       int
+	drop, sourceFaults, journalFaults   int // percent
+	crash, window, pull, maxSteps, skip int
+}
+
+func drawPlan(rt *rapid.T) plan {
+	n := func(name string, lo, hi int) int { return rapid.IntRange(lo, hi).Draw(rt, name) }
+	return plan{
+		seed: rapid.Uint64().Draw(rt, "seed"), own: n("own", 1, 3), source: n("source", 1, 3), rounds: n("rounds", 1, 6), perRound: n("perRound", 1, 30),
+		drop: n("drop", 0, 100), sourceFaults: n("sourceFaults", 0, 50), journalFaults: n("journalFaults", 0, 50), crash: n("crash", 0, 1),
+		window: n("window", 1, 40), pull: n("pull", 1, 20), maxSteps: n("maxSteps", 1, 4), skip: n("skip", 0, 100),
+	}
+}
+
+func (p plan) run(t *testing.T) error {
+	r := rand.New(rand.NewPCG(p.seed, 1))
+	s, target := newFakeSource(p.source), newFakeTarget(p.own)
+	target.maxSteps = p.maxSteps
+	sourceRand, targetRand := rand.New(rand.NewPCG(p.seed, 2)), rand.New(rand.NewPCG(p.seed, 3))
+	s.fault = func() bool { return sourceRand.IntN(100) < p.sourceFaults }
+	target.fault = func() (bool, bool) {
+		n := targetRand.IntN(100)
+		return n < p.journalFaults/2, n >= p.journalFaults/2 && n < p.journalFaults
+	}
+	configure := func(c *Config) {
+		c.WindowSegments, c.PullSegments, c.CheckpointEverySegments = p.window, p.pull, 7
+	}
+	f := follower(t, s, target, configure)
+	stop := start(f)
+	n := 0
+	for range p.rounds {
+		var pushes [][]byte
+		for range p.perRound {
+			var events []happened
+			for range r.IntN(5) {
+				if r.IntN(100) < p.skip {
+					continue
+				}
+				n++
+				events = append(events, happened{fmt.Sprint(r.IntN(10)), n})
+			}
+			pushes = append(pushes, s.commit(r.IntN(p.source), events...))
+		}
+		mess(f, r, pushes, p.drop)
+		elapse(time.Duration(r.IntN(5000)) * time.Millisecond) // lets the follower work a little
+		if p.crash == 1 {
+			stop()
+			f = follower(t, s, target, configure)
+			stop = start(f)
+		}
+	}
+	defer func() { stop() }()
+	for range 4000 { // hours of the bubble's clock, never of ours
+		elapse(time.Second)
+		if !f.LevelAt().IsZero() && p.complete(s, target) == nil && f.level(s) {
+			return nil
+		}
+	}
+	return errors.Join(fmt.Errorf("not level after an hour: %+v", f.Status()), p.complete(s, target))
+}
+
+func (p plan) complete(s *fakeSource, target *fakeTarget) error {
+	for own := range p.own {
+		for shard := range p.source {
+			if got, want := target.all(own, shard), want(s, target, own, shard); fmt.Sprint(got) != fmt.Sprint(want) {
+				return fmt.Errorf("own %d source %d: got %v want %v", own, shard, got, want)
+			}
+		}
+	}
+	return nil
+}
+
+// level tells whether every position has reached the source's heads.
+func (f *Follower) level(s *fakeSource) bool {
+	for _, st := range f.Status() {
+		if st.Offset != uint64(len(s.shards[st.SourceShard])) {
+			return false
+		}
+	}
+	return true
+}
+
+func TestPushesAloneNeedNoPull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		f := follower(t, s, target, func(c *Config) { c.PollEvery = time.Hour })
+		defer start(f)()
+		synctest.Wait()
+		pulls := s.pulls
+		for i := range 50 {
+			f.Deliver(t.Context(), s.commit(0, happened{"a", i}))
+		}
+		synctest.Wait()
+		assert.Equal(t, want(s, target, 0, 0), target.all(0, 0))
+		assert.Equal(t, pulls, s.pulls)
+	})
+}
+
+func TestReorderedPushIsWaitedForAndThenPulled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		f := follower(t, s, target, func(c *Config) { c.PollEvery = time.Hour })
+		defer start(f)()
+		synctest.Wait()
+		pulls := s.pulls
+		first, second, third := s.commit(0, happened{"a", 1}), s.commit(0, happened{"a", 2}), s.commit(0, happened{"a", 3})
+		f.Deliver(t.Context(), second)
+		synctest.Wait()
+		assert.Empty(t, target.all(0, 0))
+		assert.NotNil(t, f.Status()[0].GapSince)
+		f.Deliver(t.Context(), first)
+		synctest.Wait()
+		assert.Equal(t, []int{1, 2}, target.all(0, 0))
+		assert.Nil(t, f.Status()[0].GapSince)
+		elapse(time.Second)
+		assert.Equal(t, pulls, s.pulls, "it came within the grace")
+		_ = third
+		fourth := s.commit(0, happened{"a", 4})
+		f.Deliver(t.Context(), fourth)
+		elapse(time.Second)
+		assert.Equal(t, []int{1, 2, 3, 4}, target.all(0, 0))
+		assert.Equal(t, pulls+1, s.pulls)
+	})
+}
+
+func TestSharedWindowPullsASegmentOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(4)
+		for i := range 480 {
+			s.commit(0, happened{fmt.Sprint(i), i})
+		}
+		defer start(follower(t, s, target, nil))()
+		elapse(time.Second)
+		for own := range 4 {
+			assert.Equal(t, want(s, target, own, 0), target.all(own, 0))
+		}
+		assert.LessOrEqual(t, s.pulls, 12, "10 pages and what registers")
+	})
+}
+
+func TestPassingOverIsCheckpointedRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(2)
+		for i := range 2500 {
+			s.commit(0, happened{"b", i}) // "b" is in own shard 0
+		}
+		require.Zero(t, target.ShardOf("b"))
+		f := follower(t, s, target, nil)
+		stop := start(f)
+		elapse(30 * time.Second)
+		seq, _ := target.Progress(1, "src", 0)
+		assert.Equal(t, uint64(2000), seq)
+		assert.Equal(t, 2502, target.commits)
+		assert.Equal(t, uint64(2000), s.ackedBy("own/0"), "only what is durable everywhere is acknowledged")
+		assert.Equal(t, uint64(2500), f.Status()[1].Offset)
+		stop()
+	})
+}
+
+func TestFailingEventIsRetriedThenParkedThenTheRestFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		var tries []time.Duration
+		began := time.Now()
+		target.refuse = func(h happened) error {
+			if h.N != 2 {
+				return nil
+			}
+			tries = append(tries, time.Since(began).Round(time.Second))
+			return errs.New(errs.Conflict, "no_stock", "there is none")
+		}
+		s.commit(0, happened{"a", 1}, happened{"a", 2}, happened{"a", 3})
+		s.commit(0, happened{"a", 4})
+		f := follower(t, s, target, nil)
+		defer start(f)()
+		elapse(20 * time.Second)
+		st := f.Status()[0]
+		require.NotNil(t, st.Stuck)
+		assert.Equal(t, "no_stock: there is none", st.Stuck.Reason)
+		assert.Equal(t, 1, st.Stuck.Index)
+		elapse(2 * time.Minute)
+		assert.Equal(t, []time.Duration{0, 1e9, 3e9, 7e9, 15e9, 31e9, 63e9}, tries)
+		assert.Equal(t, []int{1, 3, 4}, target.all(0, 0))
+		require.Len(t, target.Parked(), 1)
+		assert.Equal(t, "no_stock: there is none", target.Parked()[0].Reason)
+		assert.Nil(t, f.Status()[0].Stuck)
+	})
+}
+
+func TestStoreAwayIsNeverParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		target.fault = func() (bool, bool) { return true, false }
+		s.commit(0, happened{"a", 1})
+		var log bytes.Buffer
+		f := follower(t, s, target, nil)
+		f.deps.Log = slog.New(slog.NewTextHandler(&log, nil))
+		stop := start(f)
+		elapse(time.Hour)
+		assert.Empty(t, target.Parked())
+		target.mu.Lock()
+		target.fault = nil
+		target.mu.Unlock()
+		elapse(time.Minute)
+		stop()
+		assert.Equal(t, []int{1}, target.all(0, 0))
+		assert.Less(t, bytes.Count(log.Bytes(), []byte("\n")), 70, "one line a minute")
+	})
+}
+
+func TestSourceAwayIsQuietAndHeals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		s.down = true
+		var log bytes.Buffer
+		f := follower(t, s, target, nil)
+		f.away.log = slog.New(slog.NewTextHandler(&log, nil))
+		stop := start(f)
+		elapse(10 * time.Minute)
+		s.mu.Lock()
+		s.down = false
+		s.mu.Unlock()
+		s.commit(0, happened{"a", 1})
+		elapse(time.Minute)
+		stop()
+		assert.Equal(t, []int{1}, target.all(0, 0))
+		assert.Less(t, bytes.Count(log.Bytes(), []byte("\n")), 15)
+	})
+}
+
+func TestUnknownTypesArePassedOverAndBrokenEventsParkedEverywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(2)
+		s.commitRecords(0, []journal.Record{
+			{Type: "journal.offset_moved", Data: []byte(`{}`)}, {Type: "src.newer", Data: []byte(`{}`)},
+			{Type: "src.happened", Data: []byte(`{"n":"text"}`)},
+		})
+		s.commit(0, happened{"a", 1}, happened{"boom", 2}, happened{"b", 3})
+		f := follower(t, s, target, func(c *Config) {
+			c.React = func(at journal.At, e journal.Event) []Routed {
+				if e.(happened).Aggregate == "boom" {
+					panic("boom")
+				}
+				return reactNoted(at, e)
+			}
+		})
+		defer start(f)()
+		elapse(time.Second)
+		assert.ElementsMatch(t, []int{1, 3}, append(target.all(0, 0), target.all(1, 0)...))
+		assert.Len(t, target.Parked(), 4)
+		assert.InDelta(t, 1, counted(t, f.metrics.unknownTypes), 0)
+	})
+}
+
+func TestTrimmedSourceGoesOnFromWhereItSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(2)
+		for i := range 10 {
+			s.commit(0, happened{fmt.Sprint(i), i})
+		}
+		s.first[0] = 7
+		f := follower(t, s, target, nil)
+		defer start(f)()
+		elapse(time.Second)
+		assert.ElementsMatch(t, []int{6, 7, 8, 9}, append(target.all(0, 0), target.all(1, 0)...))
+		assert.InDelta(t, 12, counted(t, f.metrics.lost), 0)
+	})
+}
+
+func TestTrimmedSourceIsSeededFromItsSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(2)
+		for i := range 10 {
+			s.commit(0, happened{fmt.Sprint(i), i})
+		}
+		s.first[0] = 7
+		s.snapshot[0] = `{"service":"src","shard":0,"seq":8,"at":"2026-01-01T00:00:00Z"}
+{"kind":"total","record":{"aggregate":"0","n":100}}
+{"kind":"total","record":{"aggregate":"1","n":101}}
+{"end":true,"records":2}
+`
+		f := follower(t, s, target, func(c *Config) { c.Seed = seedNoted(t) })
+		defer start(f)()
+		elapse(time.Second)
+		assert.ElementsMatch(t, []int{8, 9}, append(target.all(0, 0), target.all(1, 0)...))
+		assert.ElementsMatch(t, []int{100, 101}, append(target.all(0, -1), target.all(1, -1)...))
+		assert.Zero(t, counted(t, f.metrics.lost))
+	})
+}
+
+func TestLevelAtIsTheBeginningOfALookThatWasReached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(2), newFakeTarget(2)
+		f := follower(t, s, target, nil)
+		assert.Zero(t, f.LevelAt())
+		stop := start(f)
+		elapse(10 * time.Second)
+		assert.WithinDuration(t, time.Now(), f.LevelAt(), 3*time.Second) // of the bubble's clock
+		// From now on nothing can be written: level stays where it was before the new event.
+		target.mu.Lock()
+		target.fault = func() (bool, bool) { return true, false }
+		target.mu.Unlock()
+		committed := time.Now()
+		s.commit(1, happened{"a", 1})
+		elapse(10 * time.Minute)
+		assert.False(t, f.LevelAt().After(committed))
+		target.mu.Lock()
+		target.fault = nil
+		target.mu.Unlock()
+		elapse(2 * time.Minute)
+		assert.WithinDuration(t, time.Now(), f.LevelAt(), 3*time.Second)
+		stop()
+	})
+}
+
+func TestASourceThatLostItsDataStopsTheLevel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		for i := range 5 {
+			s.commit(0, happened{"a", i})
+		}
+		f := follower(t, s, target, nil)
+		defer start(f)()
+		elapse(10 * time.Second)
+		s.mu.Lock()
+		s.shards[0] = s.shards[0][:2]
+		s.mu.Unlock()
+		lost := time.Now()
+		elapse(time.Hour)
+		assert.False(t, f.LevelAt().After(lost))
+	})
+}
+
+func TestDeliverDropsWhatItCannotUse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		f := follower(t, s, target, nil)
+		f.Deliver(t.Context(), s.commit(0, happened{"a", 1})) // before Run
+		stop := start(f)
+		elapse(5 * time.Second)
+		for _, data := range []string{``, `{`, `{"version":2,"service":"src","seq":1}`, `{"version":1,"service":"other","seq":1}`,
+			`{"version":1,"service":"src","seq":0}`, `{"version":1,"service":"src","shard":9,"seq":1}`, `{"version":1,"service":"src","shard":-1,"seq":1}`} {
+			f.Deliver(t.Context(), []byte(data))
+		}
+		assert.InDelta(t, 8, counted(t, f.metrics.pushesDropped), 0)
+		assert.Equal(t, []int{1}, target.all(0, 0))
+		stop()
+	})
+}
+
+func TestPrepareRunsBeforeEachAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		calls := 0
+		s.commit(0, happened{"a", 1})
+		f := follower(t, s, target, func(c *Config) {
+			c.Prepare = func(_ context.Context, r Routed) (journal.Command, error) {
+				calls++
+				switch calls {
+				case 1:
+					return nil, errs.New(errs.Unavailable, errs.CodeUnavailable, "away")
+				case 2:
+					panic("in Prepare")
+				}
+				return noted{happened{"a", 42}}, nil
+			}
+		})
+		defer start(f)()
+		elapse(time.Minute)
+		assert.Equal(t, []int{42}, target.all(0, 0))
+		assert.Equal(t, 3, calls)
+	})
+}
+
+func TestMetricsOfTwoFollowersShareARegistry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewPedanticRegistry()
+		s, target := newFakeSource(1), newFakeTarget(2)
+		s.commit(0, happened{"a", 1})
+		for _, source := range []string{"src", "other"} {
+			f, err := New(Config{Source: source, Follower: "own", Types: sourceTypes, React: reactNoted}, Deps{
+				Target: target, Client: &http.Client{Transport: s}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+				Metrics: prometheus.WrapRegistererWith(prometheus.Labels{"service": "own"}, registry),
+			})
+			require.NoError(t, err)
+			defer start(f)()
+		}
+		elapse(5 * time.Second)
+		families, err := registry.Gather()
+		require.NoError(t, err)
+		names := map[string]int{}
+		for _, f := range families {
+			names[f.GetName()] = len(f.GetMetric())
+		}
+		assert.Equal(t, 2, names["sidecart_follow_lag_segments"])
+		assert.Equal(t, 2, names["sidecart_follow_pulls_total"])
+		assert.Equal(t, 1, names["sidecart_follow_level_age_seconds"])
+	})
+}

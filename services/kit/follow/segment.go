@@ -1,0 +1,120 @@
+package follow
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/sidecart/sidecart/services/kit/journal"
+)
+
+// segment is a segment of the source, understood once for all own shards.
+type segment struct {
+	journal.Segment
+	bytes int
+
+	once  sync.Once
+	units [][]unit // by own shard
+}
+
+// unit is one event of a segment as far as it concerns one own shard.
+type unit struct {
+	index  int
+	record journal.Record
+	cmds   []Routed
+	park   string // a reason: the event is not to be run but parked
+}
+
+func newSegment(s journal.Segment) *segment {
+	const overheadBytes = 256 // of the struct and its slices, roughly
+	n := overheadBytes
+	for _, e := range s.Events {
+		n += len(e.Type) + len(e.Data)
+	}
+	return &segment{Segment: s, bytes: n}
+}
+
+// unitsFor gives the events of s that concern the own shard, in the source's order.
+func (f *Follower) unitsFor(s *segment, own int) []unit {
+	s.once.Do(func() { s.units = f.understand(s.Segment) })
+	return s.units[own]
+}
+
+// understand decodes a segment's events and spreads the reactions over the own shards. An event that cannot be
+// understood is given to every own shard for parking: which of them it concerns is not known, and a retry with
+// better code must be able to reach each.
+func (f *Follower) understand(s journal.Segment) [][]unit {
+	shards := make([][]unit, f.deps.Target.Shards())
+	for i, record := range s.Events {
+		if strings.HasPrefix(record.Type, journal.SystemPrefix) {
+			continue // the source's own bookkeeping
+		}
+		routed, err := f.react(sourceAt(s), record)
+		if errors.Is(err, journal.ErrUnknownType) {
+			f.metrics.unknownTypes.Inc()
+			continue
+		}
+		if err != nil {
+			for own := range shards {
+				shards[own] = append(shards[own], unit{index: i, record: record, park: clip(err.Error())})
+			}
+			continue
+		}
+		for _, r := range routed {
+			own := f.deps.Target.ShardOf(r.AggregateID)
+			if n := len(shards[own]); n > 0 && shards[own][n-1].index == i {
+				shards[own][n-1].cmds = append(shards[own][n-1].cmds, r)
+				continue
+			}
+			shards[own] = append(shards[own], unit{index: i, record: record, cmds: []Routed{r}})
+		}
+	}
+	return shards
+}
+
+// react decodes one event and asks the service what it means.
+func (f *Follower) react(at journal.At, record journal.Record) (routed []Routed, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.deps.Log.Error("reacting to an event panicked", "source", f.cfg.Source, "type", record.Type,
+				"shard", at.Shard, "seq", at.Seq, "panic", fmt.Sprint(p))
+			routed, err = nil, fmt.Errorf("reacting to %s panicked", record.Type)
+		}
+	}()
+	event, err := f.cfg.Types.Decode(record)
+	if err != nil {
+		return nil, err
+	}
+	return f.cfg.React(at, event), nil
+}
+
+func sourceAt(s journal.Segment) journal.At {
+	return journal.At{Shard: s.Shard, Seq: s.Seq, Time: s.At}
+}
+
+// check tells whether s can be a segment of the source that this code can read.
+func (f *Follower) check(s journal.Segment) error {
+	switch {
+	case s.Version != journal.SegmentVersion:
+		return fmt.Errorf("segment %s/%d/%d has layout %d; this build reads %d: update it",
+			s.Service, s.Shard, s.Seq, s.Version, journal.SegmentVersion)
+	case s.Service != f.cfg.Source:
+		return fmt.Errorf("segment of %q where %q is followed", s.Service, f.cfg.Source)
+	case s.Seq == 0:
+		return fmt.Errorf("segment of %s without a number", s.Service)
+	}
+	return nil
+}
+
+// clip bounds a reason, on a rune's border.
+func clip(s string) string {
+	if len(s) <= maxReasonBytes {
+		return s
+	}
+	n := maxReasonBytes
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}

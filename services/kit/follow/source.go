@@ -1,0 +1,146 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/journal"
+)
+
+// trimmedError says that the source has trimmed what was asked for.
+type trimmedError struct {
+	through uint64 // the last number that is gone
+}
+
+func (e *trimmedError) Error() string {
+	return "the source has trimmed its segments up to " + strconv.FormatUint(e.through, 10)
+}
+
+// heads asks the source how far each of its shards goes.
+func (f *Follower) heads(ctx context.Context) ([]uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.CallWithin)
+	defer cancel()
+	var answer struct {
+		Service string   `json:"service"`
+		Heads   []uint64 `json:"heads"`
+	}
+	err := httpx.Call(ctx, f.deps.Client, http.MethodGet, "http://"+f.cfg.Source+"/journal", nil, &answer)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Service != f.cfg.Source || len(answer.Heads) == 0 || len(answer.Heads) > maxSourceShards {
+		return nil, fmt.Errorf("heads of %q with %d shards, asked of %s", answer.Service, len(answer.Heads), f.cfg.Source)
+	}
+	return answer.Heads, nil
+}
+
+// fetch pulls at most limit segments after a number and tells the source what is durably applied here.
+func (f *Follower) fetch(ctx context.Context, shard int, after uint64, limit int, acked uint64) ([]journal.Segment, uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.CallWithin)
+	defer cancel()
+	query := url.Values{
+		"after": {strconv.FormatUint(after, 10)}, "limit": {strconv.Itoa(limit)},
+		"follower": {f.cfg.Follower}, "acked": {strconv.FormatUint(acked, 10)},
+	}
+	var answer struct {
+		Segments []journal.Segment `json:"segments"`
+		Head     uint64            `json:"head"`
+	}
+	target := fmt.Sprintf("http://%s/journal/%d?%s", f.cfg.Source, shard, query.Encode())
+	f.metrics.pulls.Inc()
+	err := httpx.Call(ctx, f.deps.Client, http.MethodGet, target, nil, &answer)
+	if err != nil {
+		return nil, 0, readTrimmed(err, after)
+	}
+	for i, s := range answer.Segments {
+		if err := f.check(s); err != nil {
+			return nil, 0, err
+		}
+		if s.Shard != shard || s.Seq != after+1+uint64(i) {
+			return nil, 0, fmt.Errorf("segment %d/%d where %d/%d was expected of %s", s.Shard, s.Seq, shard, after+1+uint64(i), f.cfg.Source)
+		}
+	}
+	return answer.Segments, answer.Head, nil
+}
+
+// readTrimmed recognises the source's 410.
+func readTrimmed(err error, after uint64) error {
+	e, ok := errors.AsType[*errs.Error](err)
+	if !ok || e.Kind != errs.Gone {
+		return err
+	}
+	raw, _ := e.Extra["start_after"].(jsontext.Value)
+	var through uint64
+	if decodeErr := json.Unmarshal(raw, &through); decodeErr != nil || through <= after {
+		return fmt.Errorf("a 410 without a usable start_after: %w", err)
+	}
+	return &trimmedError{through: through}
+}
+
+// backOff is a doubling wait with a bound.
+type backOff struct {
+	first, bound, next time.Duration
+}
+
+func (b *backOff) reset() { b.next = 0 }
+
+// wait blocks for the next step of the back-off or until ctx ends.
+func (b *backOff) wait(ctx context.Context) {
+	b.next = min(max(b.first, 2*b.next), b.bound)
+	pause(ctx, b.next)
+}
+
+// pause blocks for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// quiet logs a failure that lasts once a minute, and its end. Safe for concurrent use.
+type quiet struct {
+	log *slog.Logger
+	now func() time.Time
+
+	mu      sync.Mutex
+	failing bool
+	said    time.Time
+}
+
+func (q *quiet) failed(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil {
+		return // shutting down is no failure
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	if q.failing && now.Sub(q.said) < logQuietFor {
+		return
+	}
+	q.failing, q.said = true, now
+	q.log.Warn(what+"; trying again", "error", err)
+}
+
+func (q *quiet) worked(what string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.failing {
+		q.failing = false
+		q.log.Info(what + " works again")
+	}
+}
