@@ -83,7 +83,7 @@ func (d *decoder) settings(s *Settings, base string) fields {
 		"appHealthProbeTimeout":  d.integer(&s.HealthTimeoutMillis, 1, 3_600_000),
 		"appHealthThreshold":     d.integer(&s.HealthThreshold, 1, 1000),
 		"enableApiLogging":       d.boolean(&s.APILogging),
-		"runtimePath":            d.path(&s.RuntimePath, base),
+		"runtimePath":            d.location(&s.RuntimePath, base),
 		"env":                    d.env(&s.Env),
 		"appLogDestination":      d.logDestination(&s.AppLog),
 		"daprdLogDestination":    d.logDestination(&s.DaprdLog),
@@ -216,8 +216,25 @@ func (d *decoder) env(dst *map[string]string) fieldFunc {
 	}
 }
 
-// path resolves a path against base (the home directory for ~/) and requires that it exists.
+// path resolves a path as location does and requires that it exists.
 func (d *decoder) path(dst *string, base string) fieldFunc {
+	return func(n *yaml.Node, at string) error {
+		if err := d.location(dst, base)(n, at); err != nil || *dst == "" {
+			return err
+		}
+		_, err := os.Stat(*dst)
+		if errors.Is(err, os.ErrNotExist) {
+			return d.errorf(n, at, "%s does not exist", *dst)
+		}
+		if err != nil {
+			return d.errorf(n, at, "%v", err)
+		}
+		return nil
+	}
+}
+
+// location resolves a path against base, or the home directory for ~/. What is built later need not exist yet.
+func (d *decoder) location(dst *string, base string) fieldFunc {
 	return func(n *yaml.Node, at string) error {
 		v, err := d.scalar(n, at)
 		if err != nil || v == "" {
@@ -232,12 +249,6 @@ func (d *decoder) path(dst *string, base string) fieldFunc {
 		}
 		if !filepath.IsAbs(v) {
 			v = filepath.Join(base, v)
-		}
-		if _, err := os.Stat(v); err != nil {
-			if errors.Is(err, os.ErrNotExist) {
-				return d.errorf(n, at, "%s does not exist", v)
-			}
-			return d.errorf(n, at, "%v", err)
 		}
 		*dst = v
 		return nil

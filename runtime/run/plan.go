@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -51,7 +52,7 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	}
 	resources := app.ResourcesPaths
 	if len(s.opts.Resources) > 0 {
-		resources = s.opts.Resources
+		resources = slices.Concat(s.opts.Resources, resources[min(1, len(resources)):])
 	}
 	sidecarPorts := ports
 	sidecarPorts.App, sidecarPorts.Internal = 0, 0
@@ -163,4 +164,13 @@ func (s *Stack) Healthy(ctx context.Context, name string) error {
 		return err
 	}
 	return p.probe.once(ctx)
+}
+
+// Command returns the command line of a process, nil for an unknown one.
+func (s *Stack) Command(name string) []string {
+	p, err := s.find(name)
+	if err != nil {
+		return nil
+	}
+	return slices.Clone(p.argv)
 }

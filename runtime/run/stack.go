@@ -27,7 +27,8 @@ type Options struct {
 	DataDir string
 	// Daprd is the sidecar's program. Empty: the file's runtimePath, as the Dapr CLI finds it.
 	Daprd string
-	// Resources replaces every app's resourcesPaths. Empty: as in the file.
+	// Resources replaces the first of every app's resourcesPaths, which in our run files is the component set; the others
+	// (resiliency) stay. Empty: as in the file.
 	Resources []string
 	// FreePorts swaps every port number of the file for a free one, wherever the file means it (see portPlan).
 	FreePorts bool

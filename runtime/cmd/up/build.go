@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	binName = ".bin"
+	// Dapr's version is that of its module; without it the sidecar's metadata and logs say "edge" and "unknown".
+	daprModule = "github.com/dapr/dapr"
+
+	progressEvery = 200 * time.Millisecond
+	// What one compiler may take at its worst, seen with the cloud SDKs that daprd's components pull in.
+	compilerBytes   = 700 << 20
+	maxFailureLines = 60
+	maxLineBytes    = 1 << 20
+)
+
+// target is one program and what it is made of.
+type target struct {
+	name   string
+	module string   // folder of the module, relative to the root
+	pkg    string   // package, relative to the module
+	inputs []string // files and folders, relative to the module
+	dapr   bool     // carries Dapr's version
+}
+
+var targets = []target{
+	{name: "sidecart", module: "services", pkg: "./cmd/sidecart", inputs: []string{"."}},
+	{name: "broker", module: "runtime", pkg: "./cmd/broker", inputs: []string{"go.mod", "go.sum", "broker", "cmd/broker"}},
+	{name: "daprd", module: "runtime", pkg: "./daprd", inputs: []string{"go.mod", "go.sum", "daprd"}, dapr: true},
+}
+
+// builder builds the programs that are missing or older than their sources.
+type builder struct {
+	root string
+	out  *terminal
+}
+
+// buildAll leaves every program in ROOT/.bin. A program whose inputs' hash is that of its last build costs no call of
+// the Go tool: even a build with nothing to do takes seconds for daprd.
+func (b *builder) buildAll(ctx context.Context) error {
+	stamps := filepath.Join(b.root, binName, "stamps")
+	if err := os.MkdirAll(stamps, 0o755); err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if err := b.build(ctx, t, filepath.Join(stamps, t.name)); err != nil {
+			return err
+		}
+	}
+	return b.linkForDaprCLI()
+}
+
+func (b *builder) build(ctx context.Context, t target, stamp string) error {
+	sum, err := b.hash(t)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", t.name, err)
+	}
+	program := filepath.Join(b.root, binName, t.name)
+	if old, err := os.ReadFile(stamp); err == nil && string(old) == sum {
+		if _, err := os.Stat(program); err == nil {
+			return nil
+		}
+	}
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		return errors.New("no `go` on the PATH: install Go from https://go.dev/dl")
+	}
+	flags, err := b.linkFlags(t)
+	if err != nil {
+		return fmt.Errorf("build %s: %w", t.name, err)
+	}
+	// Built beside and renamed: a program that runs keeps its file, and one half written is never started.
+	next := program + ".new"
+	args := []string{"build", "-v", "-trimpath", "-p", strconv.Itoa(compilers()), "-ldflags", flags, "-o", next, t.pkg}
+	cmd := exec.CommandContext(ctx, goTool, args...)
+	cmd.Dir = filepath.Join(b.root, t.module)
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	begun := time.Now()
+	if err := b.watch(cmd, t.name, begun); err != nil {
+		return err
+	}
+	if err := os.Rename(next, program); err != nil {
+		return fmt.Errorf("build %s: %w", t.name, err)
+	}
+	b.out.line(fmt.Sprintf("built %s in %s", t.name, clock(time.Since(begun))))
+	return os.WriteFile(stamp, []byte(sum), 0o600)
+}
+
+// watch runs the Go tool, showing how far it is; what it said is shown only if it fails.
+func (b *builder) watch(cmd *exec.Cmd, name string, begun time.Time) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		_ = w.Close()
+		return fmt.Errorf("build %s: %w", name, err)
+	}
+	_ = w.Close()
+	var p progress
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.read(r)
+	}()
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			b.out.status(fmt.Sprintf("building %s  %s  %s", name, clock(time.Since(begun)), p.text()))
+			continue
+		case <-done:
+		}
+		break
+	}
+	if err := cmd.Wait(); err != nil {
+		if cmd.ProcessState.ExitCode() < 0 {
+			return fmt.Errorf("build %s: stopped: %w", name, context.Canceled)
+		}
+		b.out.line(strings.Join(p.said, "\n"))
+		return fmt.Errorf("build %s: go build failed, see above", name)
+	}
+	return nil
+}
+
+// progress is what the Go tool's output says about how far it is.
+type progress struct {
+	downloads, packages atomic.Int64
+	said                []string // what is no progress; read after the end
+}
+
+func (p *progress) read(r io.Reader) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxLineBytes)
+	for lines.Scan() {
+		line := lines.Text()
+		switch {
+		case strings.HasPrefix(line, "go: downloading "):
+			p.downloads.Add(1)
+		case line != "" && !strings.ContainsAny(line, " \t:#"):
+			p.packages.Add(1)
+		case len(p.said) < maxFailureLines:
+			p.said = append(p.said, line)
+		}
+	}
+	// A line over the bound ends the scan; the rest must still be taken, or the tool blocks.
+	_, _ = io.Copy(io.Discard, r)
+}
+
+func (p *progress) text() string {
+	if n := p.packages.Load(); n > 0 {
+		return fmt.Sprintf("%d packages compiled", n)
+	}
+	if n := p.downloads.Load(); n > 0 {
+		return fmt.Sprintf("%d modules downloaded", n)
+	}
+	return "looking"
+}
+
+// clock is an elapsed time as m:ss, or seconds below a minute.
+func clock(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	}
+	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// hash covers everything a program is built from but the modules in the cache, which go.sum pins.
+func (b *builder) hash(t target) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, runtime.Version(), t)
+	base := filepath.Join(b.root, t.module)
+	for _, input := range t.inputs {
+		err := filepath.WalkDir(filepath.Join(base, input), func(path string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() || !e.Type().IsRegular() || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			return hashFile(h, path)
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashFile(h io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	fmt.Fprintln(h, path)
+	_, err = io.Copy(h, f)
+	return err
+}
+
+func (b *builder) linkFlags(t target) (string, error) {
+	flags := "-s -w"
+	if !t.dapr {
+		return flags, nil
+	}
+	mod, err := os.ReadFile(filepath.Join(b.root, t.module, "go.mod"))
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(mod)) {
+		if f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require ")); len(f) >= 2 && f[0] == daprModule {
+			v := strings.TrimPrefix(f[1], "v")
+			return flags + " -X github.com/dapr/dapr/pkg/buildinfo.version=" + v + " -X github.com/dapr/kit/logger.DaprVersion=" + v, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not in %s/go.mod", daprModule, t.module)
+}
+
+// linkForDaprCLI puts daprd where the Dapr CLI looks for it below the run files' runtimePath.
+func (b *builder) linkForDaprCLI() error {
+	dir := filepath.Join(b.root, binName, ".dapr", "bin")
+	link := filepath.Join(dir, "daprd")
+	if _, err := os.Lstat(link); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Symlink(filepath.Join("..", "..", "daprd"), link)
+}
+
+// compilers is how many run at once: one a core, fewer where memory is short.
+func compilers() int {
+	n := runtime.NumCPU()
+	raw, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return n
+	}
+	for line := range strings.Lines(string(raw)) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemAvailable:" {
+			if kB, err := strconv.Atoi(f[1]); err == nil {
+				n = min(n, kB<<10/compilerBytes)
+			}
+		}
+	}
+	return max(n, 1)
+}
