@@ -1,0 +1,249 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+)
+
+// snapshotRecord is one record of a snapshot: of the journal's own part (its kind is one of its event types) or of the
+// domain's Dump.
+type snapshotRecord struct {
+	Kind string         `json:"kind"`
+	Data jsontext.Value `json:"data"`
+}
+
+// chunk is the value of {service}/snapshot/{shard}/{set}/{n}.
+type chunk struct {
+	Records []snapshotRecord `json:"records"`
+}
+
+// dump gives the whole of a view as records, encoded one by one.
+func dump[S any](m Machine[S], v *view[S], emit func(snapshotRecord) error) error {
+	encode := func(kind string, record any) error {
+		data, err := json.Marshal(record)
+		if err != nil {
+			return fmt.Errorf("journal: snapshot record %q: %w", kind, err)
+		}
+		return emit(snapshotRecord{kind, data})
+	}
+	if err := v.system.dump(encode); err != nil {
+		return err
+	}
+	return m.Dump(v.domain, encode)
+}
+
+// snapshot writes the committed state in the background. Chunks come first and the header last, by ETag and only over
+// an older one, so that a crash anywhere leaves a header whose chunks are all there.
+func (s *shard[S]) snapshot(ctx context.Context) error {
+	// A snapshot that takes as long as others wait before they call it abandoned has failed.
+	ctx, cancel := context.WithTimeout(ctx, abandonedSetAfter/2)
+	defer cancel()
+	v, began := s.head(), time.Now()
+	set, err := s.announceSet(ctx, v.seq)
+	if err != nil || set == "" {
+		s.snapshotAgainAt(v.seq + max(s.journal.cfg.SnapshotEverySegments/8, 1))
+		return err
+	}
+	written, err := s.writeChunks(ctx, v, set)
+	if err == nil {
+		err = s.installSet(ctx, v, set, written)
+	}
+	if err != nil {
+		s.snapshotAgainAt(v.seq + max(s.journal.cfg.SnapshotEverySegments/8, 1))
+		s.retireSet(context.WithoutCancel(ctx), set)
+		return fmt.Errorf("journal: snapshot of shard %d at %d: %w", s.number, v.seq, err)
+	}
+	s.snapshotAgainAt(v.seq + s.journal.cfg.SnapshotEverySegments)
+	s.journal.metrics.snapshotSeconds.Observe(time.Since(began).Seconds())
+	s.journal.metrics.snapshotBytes.Observe(float64(written.bytes))
+	return nil
+}
+
+func (s *shard[S]) snapshotAgainAt(seq uint64) { s.nextSnapshot.Store(seq) }
+
+// announceSet enters a new chunk set into the header. It gives no id when a snapshot that is as new exists, another
+// replica is writing one, or too many sets wait for their deletion.
+func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, err error) {
+	id, due := uuid.NewString(), false
+	_, err = s.changeHeader(ctx, func(h *header) bool {
+		if slices.ContainsFunc(h.OtherSets, func(o chunkSet) bool { return o.ID == id }) {
+			due = true // an earlier try was stored although it reported an error
+			return false
+		}
+		due = false
+		now := s.journal.deps.Now().UTC().Round(0)
+		changed := false
+		for i, o := range h.OtherSets {
+			if !o.Retired && now.Sub(o.Since) > abandonedSetAfter {
+				h.OtherSets[i].Retired, changed = true, true
+			}
+		}
+		busy := slices.ContainsFunc(h.OtherSets, func(o chunkSet) bool { return !o.Retired })
+		if h.Seq >= seq || busy || len(h.OtherSets) >= retiredSetsPerShard {
+			return changed
+		}
+		h.OtherSets = append(h.OtherSets, chunkSet{ID: id, Since: now})
+		due = true
+		return true
+	})
+	if err != nil || !due {
+		return "", err
+	}
+	return id, nil
+}
+
+// chunksWritten says what a set came to.
+type chunksWritten struct{ chunks, records, bytes int }
+
+// writeChunks writes the view in chunks, one after the other, so that what a crash leaves is always the first few.
+func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chunksWritten, error) {
+	var done chunksWritten
+	var next chunk
+	var nextBytes int
+	flush := func() error {
+		if len(next.Records) == 0 {
+			return nil
+		}
+		value, err := json.Marshal(next)
+		if err != nil {
+			return err
+		}
+		if err := s.writeChunk(ctx, s.journal.keys.chunk(s.number, set, done.chunks), value); err != nil {
+			return err
+		}
+		done.chunks, done.bytes = done.chunks+1, done.bytes+len(value)
+		next.Records, nextBytes = next.Records[:0], 0
+		return nil
+	}
+	err := dump(s.journal.machine, v, func(r snapshotRecord) error {
+		size := len(r.Kind) + len(r.Data) + recordOverheadBytes
+		if size > maxChunkBytes {
+			return fmt.Errorf("journal: snapshot record %q has %d bytes, over the bound of a chunk", r.Kind, size)
+		}
+		if nextBytes+size > maxChunkBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		next.Records, nextBytes = append(next.Records, r), nextBytes+size
+		done.records++
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	return done, err
+}
+
+// writeChunk creates one chunk. Its key is nobody else's, so that it exists proves that our write arrived.
+func (s *shard[S]) writeChunk(ctx context.Context, key string, value []byte) error {
+	return retry(ctx, storeCallWithin, func(ctx context.Context) error {
+		err := s.journal.deps.State.Create(ctx, key, value)
+		if err == nil {
+			return nil
+		}
+		if item, readErr := s.journal.deps.State.Get(ctx, key); readErr == nil && item.Value != nil {
+			return nil
+		}
+		return err
+	})
+}
+
+// installSet makes the set the snapshot and retires the one before it.
+func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chunksWritten) error {
+	_, err := s.changeHeader(ctx, func(h *header) bool {
+		mine := slices.IndexFunc(h.OtherSets, func(o chunkSet) bool { return o.ID == set && !o.Retired })
+		if h.Set == set || mine < 0 {
+			return false
+		}
+		if h.Seq >= v.seq {
+			h.OtherSets[mine].Retired = true
+			return true
+		}
+		h.OtherSets = slices.Delete(h.OtherSets, mine, mine+1)
+		if h.Set != "" {
+			h.OtherSets = append(h.OtherSets, chunkSet{ID: h.Set, Since: s.journal.deps.Now().UTC().Round(0), Retired: true})
+		}
+		h.Seq, h.At, h.Set = v.seq, v.at, set
+		h.Chunks, h.Records, h.Bytes = w.chunks, w.records, w.bytes
+		return true
+	})
+	return err
+}
+
+// retireSet gives up a set of ours; if even that fails, its age will.
+func (s *shard[S]) retireSet(ctx context.Context, set string) {
+	ctx, cancel := context.WithTimeout(ctx, storeCallWithin)
+	defer cancel()
+	_, _ = s.changeHeader(ctx, func(h *header) bool {
+		mine := slices.IndexFunc(h.OtherSets, func(o chunkSet) bool { return o.ID == set && !o.Retired })
+		if mine < 0 {
+			return false
+		}
+		h.OtherSets[mine].Retired = true
+		return true
+	})
+}
+
+// sweep deletes the chunks of retired sets and forgets the sets.
+func (s *shard[S]) sweep(ctx context.Context) error {
+	h, _, err := s.readHeader(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range h.OtherSets {
+		if !o.Retired {
+			continue
+		}
+		if err := s.deleteChunks(ctx, o.ID); err != nil {
+			return fmt.Errorf("journal: deleting old snapshot %s of shard %d: %w", o.ID, s.number, err)
+		}
+		_, err := s.changeHeader(ctx, func(h *header) bool {
+			before := len(h.OtherSets)
+			h.OtherSets = slices.DeleteFunc(h.OtherSets, func(x chunkSet) bool { return x.ID == o.ID })
+			return len(h.OtherSets) != before
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteChunks removes a set whose size nobody recorded: chunks are written upwards without gaps and deleted
+// downwards, so the first number that is missing is always the end.
+func (s *shard[S]) deleteChunks(ctx context.Context, set string) error {
+	end := 0
+	for {
+		names := make([]string, maxBulkChunkKeys)
+		for i := range names {
+			names[i] = s.journal.keys.chunk(s.number, set, end+i)
+		}
+		values, err := readMany(ctx, s.journal.deps.State, names, maxBulkChunkKeys)
+		if err != nil {
+			return err
+		}
+		missing := slices.IndexFunc(values, func(v []byte) bool { return v == nil })
+		if missing >= 0 {
+			end += missing
+			break
+		}
+		end += len(names)
+	}
+	for n := end - 1; n >= 0; n-- {
+		err := retry(ctx, storeCallWithin, func(ctx context.Context) error {
+			return s.journal.deps.State.Delete(ctx, s.journal.keys.chunk(s.number, set, n))
+		})
+		if err != nil {
+			return fmt.Errorf("chunk %s: %w", strconv.Itoa(n), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package journal
+
+import (
+	"errors"
+	"runtime/debug"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+)
+
+// trial is a batch being decided on a clone of the committed state. If its segment wins, the clone becomes the
+// committed state; if not, the whole trial is dropped.
+type trial[S any] struct {
+	machine Machine[S]
+	types   Types
+	at      At
+	view    *view[S]
+	records []Record
+	bytes   int // of the records
+	answers []outcome
+
+	maxBytes int  // at which no further command is taken
+	alone    bool // the command being decided has the whole segment to itself
+}
+
+// errFull says that the command's events have no room beside those of the commands before it.
+var errFull = errors.New("journal: the segment is full")
+
+// newTrial starts a batch whose segment will be at at.
+func newTrial[S any](m Machine[S], types Types, committed *view[S], at At, maxBytes int) *trial[S] {
+	return &trial[S]{machine: m, types: types, at: at, view: committed.clone(m), maxBytes: maxBytes}
+}
+
+// decide decides one command after those before it and keeps its answer. It returns errFull, and keeps nothing, when
+// the command must wait for the next segment, and *panicError when the domain panicked: the trial is then spoiled.
+func (t *trial[S]) decide(cmd Command) error {
+	t.alone = len(t.records) == 0
+	var answer any
+	var err error
+	if own, ok := cmd.(systemCommand); ok {
+		err = t.decideOwn(own)
+	} else {
+		answer, err = t.decideDomain(cmd)
+	}
+	var p *panicError
+	if errors.Is(err, errFull) || errors.As(err, &p) {
+		return err
+	}
+	t.answers = append(t.answers, outcome{result: Result{Answer: answer}, err: err})
+	return nil
+}
+
+// decideDomain decides a command of the domain and applies its events.
+func (t *trial[S]) decideDomain(cmd Command) (answer any, err error) {
+	defer catch(&err)
+	answer, events, err := t.machine.Decide(t.view.domain, t.at, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return answer, t.record(events)
+}
+
+// decideOwn decides a command of the journal. Its steps are tried on a fork, because a refused step undoes those before it.
+func (t *trial[S]) decideOwn(cmd systemCommand) (err error) {
+	defer catch(&err)
+	p, err := cmd.plan(t.view.system, t.at)
+	if err != nil {
+		return err
+	}
+	fork := *t
+	if len(p.steps) > 0 {
+		fork.view = t.view.clone(t.machine)
+	}
+	for _, step := range p.steps {
+		if _, err := fork.decideDomain(step.cmd); err != nil {
+			var p *panicError
+			switch {
+			case errors.Is(err, errFull), errs.HasCode(err, CodeCommandTooLarge): // of the command as a whole
+				return err
+			case errors.As(err, &p): // of a step: the follower may park it, so it is a refusal and not a spoiled batch
+				return &StepError{step.index, errPanicked(p)}
+			}
+			return &StepError{step.index, err}
+		}
+	}
+	if err := fork.record(p.events); err != nil {
+		return err
+	}
+	*t = fork
+	return nil
+}
+
+// record writes the events of one command down and applies them, all or none.
+func (t *trial[S]) record(events []Event) error {
+	records, decoded, bytes := make([]Record, 0, len(events)), make([]Event, 0, len(events)), 0
+	for _, e := range events {
+		r, back, err := encodeRecord(t.types, e)
+		if err != nil {
+			return errs.New(errs.Internal, errs.CodeInternal, "something went wrong on our side").Wrap(err)
+		}
+		records, decoded, bytes = append(records, r), append(decoded, back), bytes+len(r.Data)+len(r.Type)+recordOverheadBytes
+	}
+	if err := t.fits(bytes); err != nil {
+		return err
+	}
+	for _, e := range decoded {
+		t.view.apply(t.machine, t.at, e)
+	}
+	t.records, t.bytes = append(t.records, records...), t.bytes+bytes
+	return nil
+}
+
+// fits tells whether bytes more have room. A command that is alone may use all that a value can hold, so that one
+// over MaxBatchBytes is not put off for ever.
+func (t *trial[S]) fits(bytes int) error {
+	switch total := t.bytes + bytes; {
+	case t.alone && total > maxSegmentBytes:
+		return errs.Newf(errs.TooLarge, CodeCommandTooLarge,
+			"what this changes takes %d bytes to record, over the bound of %d", total, maxSegmentBytes)
+	case !t.alone && total > t.maxBytes:
+		return errFull
+	}
+	return nil
+}
+
+// recordOverheadBytes is what JSON puts around a record.
+const recordOverheadBytes = 24
+
+// catch turns a panic of the domain into an error.
+func catch(err *error) {
+	if p := recover(); p != nil {
+		*err = &panicError{value: p, stack: debug.Stack()}
+	}
+}
+
+func errPanicked(p *panicError) error {
+	return errs.New(errs.Internal, errs.CodeInternal, "something went wrong on our side").Wrap(p)
+}

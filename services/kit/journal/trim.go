@@ -1,0 +1,122 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// deletedPerStep is how many deletes go between two notes of progress in the header.
+const deletedPerStep = 500
+
+// maintain writes snapshots and trims until ctx ends. What fails is logged and tried again when it is next due: the
+// store stays loadable whatever happens here.
+func (s *shard[S]) maintain(ctx context.Context) error {
+	snapshots, trims := time.NewTicker(s.journal.cfg.SnapshotEvery), time.NewTicker(s.journal.cfg.TrimEvery)
+	defer snapshots.Stop()
+	defer trims.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.snapshotDue:
+			err = s.snapshotAndSweep(ctx)
+		case <-snapshots.C:
+			err = s.snapshotAndSweep(ctx)
+		case <-trims.C:
+			err = s.trim(ctx)
+		}
+		if isFatal(err) {
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("upkeep of the journal failed; it will be tried again", "error", err)
+		}
+	}
+}
+
+func (s *shard[S]) snapshotAndSweep(ctx context.Context) error {
+	if err := s.snapshot(ctx); err != nil {
+		return err
+	}
+	return s.sweep(ctx)
+}
+
+// trim deletes the segments that nobody needs: in the snapshot, older than TrimAfter, and durably passed by every
+// registered follower. The header says so before the first is deleted (see believe), and remembers how far the
+// deletes have come, so that another process goes on where this one dies.
+func (s *shard[S]) trim(ctx context.Context) error {
+	h, _, err := s.readHeader(ctx)
+	if err != nil {
+		return err
+	}
+	target, err := s.oldThrough(ctx, h.TrimmedThrough, min(h.Seq, s.passedByAll()))
+	if err != nil {
+		return err
+	}
+	h, err = s.changeHeader(ctx, func(h *header) bool {
+		if h.TrimmedThrough >= target {
+			return false
+		}
+		h.TrimmedThrough = target
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for from := h.DeletedThrough + 1; from <= h.TrimmedThrough; from += deletedPerStep {
+		through := min(from+deletedPerStep-1, h.TrimmedThrough)
+		if err := s.deleteSegments(ctx, from, through); err != nil {
+			return err
+		}
+		_, err := s.changeHeader(ctx, func(h *header) bool {
+			if h.DeletedThrough >= through {
+				return false
+			}
+			h.DeletedThrough = through
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldThrough finds the last segment in (from, to] that is older than TrimAfter, by halving: times never go back.
+func (s *shard[S]) oldThrough(ctx context.Context, from, to uint64) (uint64, error) {
+	before := s.journal.deps.Now().Add(-s.journal.cfg.TrimAfter)
+	for from < to {
+		middle := from + (to-from+1)/2
+		found, ok, err := s.reader.one(ctx, middle)
+		if err != nil {
+			return 0, fmt.Errorf("journal: looking for segments to trim in shard %d: %w", s.number, err)
+		}
+		if !ok || found.segment.At.Before(before) { // missing: another replica has trimmed it
+			from = middle
+		} else {
+			to = middle - 1
+		}
+	}
+	return from, nil
+}
+
+func (s *shard[S]) deleteSegments(ctx context.Context, from, through uint64) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxParallelDeletes)
+	for seq := from; seq <= through; seq++ {
+		g.Go(func() error {
+			call, cancel := context.WithTimeout(ctx, storeCallWithin)
+			defer cancel()
+			if err := s.journal.deps.State.Delete(call, s.journal.keys.segment(s.number, seq)); err != nil {
+				return fmt.Errorf("journal: trimming segment %d of shard %d: %w", seq, s.number, err)
+			}
+			s.journal.metrics.trimmed.Inc()
+			return nil
+		})
+	}
+	return g.Wait()
+}
