@@ -99,7 +99,9 @@ func held(e inventoryapi.Held) *Hold {
 }
 
 // over tells whether the hold expired and no order came of it.
-func (h *Hold) over() bool { return !h.any(StatusReserved, StatusConfirmed, StatusReleased, StatusLost) }
+func (h *Hold) over() bool {
+	return !h.any(StatusReserved, StatusConfirmed, StatusReleased, StatusLost)
+}
 
 func (s *State) must(sku string) *Item {
 	item := s.Item(sku)
