@@ -37,9 +37,6 @@ func (machine) Apply(s *state, at journal.At, event journal.Event) {
 		o = withCharge(o, at, chargeOf(o, e.ChargeID)+1, func(c *orderapi.Charge) { c.Status = orderapi.ChargeRefunded })
 		o.Status = e.Status
 		s.put(o)
-	case orderapi.RefundDropped:
-		o := s.order(e.OrderID)
-		s.put(withCharge(o, at, chargeOf(o, e.ChargeID)+1, func(c *orderapi.Charge) { c.Status = orderapi.ChargeRefundDropped }))
 	case orderapi.Archived:
 		for _, id := range e.OrderIDs {
 			s.remove(id)

@@ -46,7 +46,7 @@ type cancelOrder struct {
 // timeOut cancels orders that have not been paid by a pay_by before Until, up to a bound. Answer: how many.
 type timeOut struct{ Until time.Time }
 
-// recordCharge, recordDecline, recordRefund and dropRefund are what payment said; loseStock is what inventory said.
+// recordCharge, recordDecline and recordRefund are what payment said; loseStock is what inventory said.
 // Answer: nil.
 type recordCharge struct {
 	OrderID  string
@@ -69,12 +69,6 @@ type recordRefund struct {
 	Look     look
 }
 
-type dropRefund struct {
-	OrderID  string
-	ChargeID string
-	Look     look
-}
-
 type loseStock struct {
 	OrderID string
 	Look    look
@@ -91,7 +85,6 @@ func (c cancelOrder) AggregateID() string    { return c.OrderID }
 func (c recordCharge) AggregateID() string   { return c.OrderID }
 func (c recordDecline) AggregateID() string  { return c.OrderID }
 func (c recordRefund) AggregateID() string   { return c.OrderID }
-func (c dropRefund) AggregateID() string     { return c.OrderID }
 func (c loseStock) AggregateID() string      { return c.OrderID }
 
 type looked = archive.Look[orderapi.Order]
@@ -102,5 +95,4 @@ func (c cancelOrder) WithLook(l looked) journal.Command    { c.Look = &l; return
 func (c recordCharge) WithLook(l looked) journal.Command   { c.Look = &l; return c }
 func (c recordDecline) WithLook(l looked) journal.Command  { c.Look = &l; return c }
 func (c recordRefund) WithLook(l looked) journal.Command   { c.Look = &l; return c }
-func (c dropRefund) WithLook(l looked) journal.Command     { c.Look = &l; return c }
 func (c loseStock) WithLook(l looked) journal.Command      { c.Look = &l; return c }

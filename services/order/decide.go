@@ -26,8 +26,6 @@ func (machine) Decide(s *state, at journal.At, cmd journal.Command) (any, []jour
 		return decideDecline(s, c)
 	case recordRefund:
 		return decideRefund(s, at, c)
-	case dropRefund:
-		return decideDropRefund(s, c)
 	case loseStock:
 		return decideLoseStock(s, at, c)
 	case archiveOrders:
@@ -90,9 +88,6 @@ func decidePayment(s *state, at journal.At, c requestPayment) (any, []journal.Ev
 		return nil, nil, err
 	}
 	if o.Status != orderapi.StatusAwaitingPayment {
-		if o.CancelReason == orderapi.ReasonNotPaidInTime && o.Status == orderapi.StatusCancelled {
-			return nil, nil, refuseExpired(o)
-		}
 		return nil, nil, refuseFinished(o, orderapi.CodeOrderCancelled)
 	}
 	if p := pendingCharge(o); p != nil {

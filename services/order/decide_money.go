@@ -70,22 +70,6 @@ func decideRefund(s *state, at journal.At, c recordRefund) (any, []journal.Event
 	}), nil
 }
 
-// decideDropRefund stops waiting for a refund.
-func decideDropRefund(s *state, c dropRefund) (any, []journal.Event, error) {
-	o, events, err := find(s, c.OrderID, c.Look)
-	if err != nil {
-		return nil, nil, err
-	}
-	i := chargeOf(o, c.ChargeID)
-	if i < 0 || o.Charges[i].RefundReason == "" {
-		return nil, nil, refuseUnknownCharge(c.ChargeID)
-	}
-	if !refundDue(o.Charges[i]) {
-		return nil, nil, nil
-	}
-	return nil, append(events, orderapi.RefundDropped{OrderID: o.ID, ChargeID: c.ChargeID}), nil
-}
-
 // decideLoseStock takes a paid order back that cannot be delivered: its hold had expired and the stock was gone.
 func decideLoseStock(s *state, at journal.At, c loseStock) (any, []journal.Event, error) {
 	o, events, err := find(s, c.OrderID, c.Look)

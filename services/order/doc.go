@@ -1,6 +1,6 @@
 // Package order owns what customers ordered: from being placed through payment to paid, cancelled or refunded.
 //
-// In: requests of customers; payment's events (Charged, Declined, Abandoned, Refunded, RefundDiscarded) and
+// In: requests of customers; payment's events (Charged, Declined, Abandoned, Refunded) and
 // inventory's HoldLost. Out: the events of orderapi, which payment, inventory and notify follow. The one call to
 // another service is placing's hold of the stock at inventory.
 //

@@ -18,9 +18,6 @@ func (machine) New() *state           { return newState() }
 func (machine) Clone(s *state) *state { return s.clone() }
 func (machine) Types() journal.Types  { return orderapi.Types() }
 func indexOf(s *state) *archive.Index { return s.archived }
-func asView(o *orderapi.Order, shard int) archive.View[orderapi.Order] {
-	return archive.View[orderapi.Order]{ID: o.ID, Shard: shard, Seq: o.Seq, Doc: *o}
-}
 
 // asPlaced is the order as its first answer showed it, whatever happened to it since.
 func asPlaced(o orderapi.Order) orderapi.Order {

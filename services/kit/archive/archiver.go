@@ -13,10 +13,9 @@ import (
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
-// Config bounds an Archiver. The zero value of every field but Service and Kind means its default.
+// Config bounds an Archiver. The zero value of every field but Kind means its default.
 type Config struct {
-	Service string
-	Kind    string
+	Kind string
 	// After is how long an aggregate has been finished before it leaves memory. Default 1 minute.
 	After time.Duration
 	// Every is how often to look for such aggregates. Default a quarter of After, at least 100 ms, at most 15 s.
@@ -56,8 +55,8 @@ func (c Config) withDefaults() Config {
 // Validate says everything that is wrong with c.
 func (c Config) Validate() error {
 	var wrong []error
-	if c.Service == "" || c.Kind == "" {
-		wrong = append(wrong, errors.New("archive: Service and Kind must be set"))
+	if c.Kind == "" {
+		wrong = append(wrong, errors.New("archive: Kind must be set"))
 	}
 	if c.After < 0 || c.Every < 0 {
 		wrong = append(wrong, errors.New("archive: After and Every must not be negative"))
@@ -143,7 +142,7 @@ func (a *Archiver[S, T]) Run(ctx context.Context) error {
 		for shard := range a.journal.Shards() {
 			if err := a.drain(ctx, shard); err != nil && ctx.Err() == nil {
 				a.failures.Inc()
-				a.log.WarnContext(ctx, "archiving failed; it will be repeated", "service", a.cfg.Service,
+				a.log.WarnContext(ctx, "archiving failed; it will be repeated",
 					"kind", a.cfg.Kind, "shard", shard, "error", err)
 			}
 		}

@@ -109,12 +109,6 @@ type Refunded struct {
 	RefundedAt time.Time   `json:"refunded_at"`
 }
 
-// RefundDropped says that an operator settled the refund of this charge in another way: none will come.
-type RefundDropped struct {
-	OrderID  string `json:"order_id"`
-	ChargeID string `json:"charge_id"`
-}
-
 // Archived says that these finished orders left the memory of the order service for views in the store. Nothing
 // is expected to happen to them any more; whoever keeps something per order may let go of it too.
 type Archived struct {
@@ -151,9 +145,6 @@ func (RefundRequested) EventType() string { return "order.refund_requested" }
 func (Refunded) EventType() string { return "order.refunded" }
 
 // EventType names the event.
-func (RefundDropped) EventType() string { return "order.refund_dropped" }
-
-// EventType names the event.
 func (Archived) EventType() string { return "order.archived" }
 
 // EventType names the event.
@@ -162,5 +153,5 @@ func (Restored) EventType() string { return "order.restored" }
 // Types lists every event of the order journal.
 func Types() journal.Types {
 	return journal.NewTypes(Placed{}, PaymentRequested{}, PaymentDeclined{}, Paid{}, Cancelled{}, RefundRequested{},
-		Refunded{}, RefundDropped{}, Archived{}, Restored{})
+		Refunded{}, Archived{}, Restored{})
 }

@@ -20,8 +20,6 @@ const (
 	ChargeDeclined = "declined" // refused
 	ChargeCharged  = "charged"  // the money is here
 	ChargeRefunded = "refunded" // the money went back
-	// ChargeRefundDropped says that an operator settled the refund in another way.
-	ChargeRefundDropped = "refund_dropped"
 )
 
 // Order is the whole of an order: what is kept in memory, in snapshots, in a Restored event and in a view.

@@ -69,7 +69,7 @@ type OrderAnswer struct {
 // PaymentAnswer shows the payment attempt that counts: the one that was charged, else the latest.
 type PaymentAnswer struct {
 	Method  string `json:"method"`
-	Status  string `json:"status"` // pending, declined, charged, refund_pending, refunded, refund_dropped
+	Status  string `json:"status"` // pending, declined, charged, refund_pending, refunded
 	Attempt int    `json:"attempt"`
 	Reason  string `json:"reason,omitzero"` // why it was declined
 }

@@ -1,0 +1,117 @@
+package order
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/money"
+	"github.com/sidecart/sidecart/services/order/orderapi"
+)
+
+// Deadlines of the calls to inventory; the rest of the request's time is for recording the order.
+const (
+	holdWithin    = 7 * time.Second
+	releaseWithin = 2 * time.Second
+)
+
+const holdsURL = "http://inventory/internal/holds"
+
+// place holds the stock and records the order. Two requests with the same key at the same moment both come here:
+// inventory gives both the same hold if they ask for the same lines (and refuses the second if not), and the journal
+// records one of them, whose answer both get if their bodies are the same.
+func (s *Service) place(ctx context.Context, id string, r orderapi.PlaceRequest) (placement, error) {
+	print := fingerprint(r)
+	there, err := s.glance(ctx, id) // saves asking inventory; the journal decides
+	switch {
+	case err != nil:
+		return placement{}, err
+	case there != nil && there.Fingerprint != print:
+		return placement{}, refuseReusedKey()
+	case there != nil:
+		return placement{Order: asPlaced(*there), Replayed: true}, nil
+	}
+	hold, err := s.hold(ctx, id, r)
+	if err != nil {
+		return placement{}, err
+	}
+	cmd := placeOrder{
+		OrderID: id, Fingerprint: print, Customer: r.Customer, Contact: r.Contact,
+		PayWithin: s.cfg.PayWithin, HoldUntil: hold.ExpiresAt,
+	}
+	if cmd.Lines, cmd.Total, err = priced(hold); err != nil {
+		s.release(ctx, id, hold)
+		return placement{}, err
+	}
+	result, err := s.journal.Do(ctx, id, cmd)
+	if err != nil {
+		return placement{}, err
+	}
+	return result.Answer.(placement), nil
+}
+
+// hold asks inventory to set every line aside under the order's id, or none of them.
+func (s *Service) hold(ctx context.Context, id string, r orderapi.PlaceRequest) (inventoryapi.Hold, error) {
+	ctx, cancel := context.WithTimeout(ctx, holdWithin)
+	defer cancel()
+	seconds := int64((s.cfg.PayWithin + holdMargin + time.Second - 1) / time.Second)
+	ask := inventoryapi.HoldRequest{ID: id, HoldSeconds: seconds}
+	for _, l := range r.Lines {
+		ask.Lines = append(ask.Lines, inventoryapi.HoldLine{SKU: l.SKU, Quantity: l.Quantity})
+	}
+	var hold inventoryapi.Hold
+	err := httpx.Call(ctx, s.deps.Client, http.MethodPost, holdsURL, ask, &hold)
+	if err == nil {
+		return hold, nil
+	}
+	e := errs.From(err)
+	switch e.Code {
+	case inventoryapi.CodeSoldOut, inventoryapi.CodeUnknownSKU:
+		return hold, err
+	case inventoryapi.CodeIDReused:
+		return hold, refuseReusedKey()
+	}
+	if e.Kind == errs.Unavailable || e.Kind == errs.TooMany {
+		return hold, err
+	}
+	// Whatever else inventory has against the request is a misunderstanding between us and not the caller's fault.
+	return hold, errs.New(errs.Internal, errs.CodeInternal, "something went wrong on our side").Wrap(err)
+}
+
+// release lets go of a hold that no order will come of. If it fails, the hold expires by itself.
+func (s *Service) release(ctx context.Context, id string, hold inventoryapi.Hold) {
+	ctx, cancel := context.WithTimeout(ctx, releaseWithin)
+	defer cancel()
+	var ask inventoryapi.ReleaseRequest
+	for _, l := range hold.Lines {
+		ask.SKUs = append(ask.SKUs, l.SKU)
+	}
+	if err := httpx.Call(ctx, s.deps.Client, http.MethodPost, holdsURL+"/"+id+"/release", ask, nil); err != nil {
+		s.deps.Log.WarnContext(ctx, "a hold was not released; it will expire", "order_id", id, "error", err)
+	}
+}
+
+// priced turns a hold into the lines and the total of an order.
+func priced(hold inventoryapi.Hold) ([]orderapi.Line, money.Money, error) {
+	lines := make([]orderapi.Line, len(hold.Lines))
+	var total money.Money
+	for i, l := range hold.Lines {
+		lines[i] = orderapi.Line{SKU: l.SKU, Title: l.Title, Quantity: l.Quantity, UnitPrice: l.UnitPrice}
+		if l.UnitPrice.Currency != hold.Lines[0].UnitPrice.Currency {
+			return nil, total, errs.Newf(errs.Unprocessable, orderapi.CodeMixedCurrencies,
+				"an order has one currency, but %s is sold in %s and %s in %s", hold.Lines[0].SKU,
+				hold.Lines[0].UnitPrice.Currency, l.SKU, l.UnitPrice.Currency)
+		}
+		sum, err := l.UnitPrice.Mul(l.Quantity)
+		if err == nil {
+			total, err = total.Add(sum)
+		}
+		if err != nil {
+			return nil, total, errs.New(errs.Unprocessable, orderapi.CodeTotalTooLarge, "the order's total is too large").Wrap(err)
+		}
+	}
+	return lines, total, nil
+}
