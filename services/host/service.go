@@ -57,5 +57,11 @@ type Public interface {
 	Public() (address string, handler http.Handler)
 }
 
-// Factory makes a service.
+// Factory makes a service. It validates its configuration and has no side effects but registering metrics.
 type Factory func(Deps) (Service, error)
+
+// Named is a factory and the name that its service will have.
+type Named struct {
+	Name string
+	New  Factory
+}

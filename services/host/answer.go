@@ -1,0 +1,116 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
+)
+
+// maxHeldBytes is how much of an answer is held back before it starts to stream. Nearly every answer is smaller
+// and is handed over in one piece, without a pipe between two goroutines.
+const maxHeldBytes = 64 << 10
+
+var errAborted = errors.New("the handler gave up in the middle of its answer")
+
+// answer is the ResponseWriter of an in-process call. Its methods are called by the handler's goroutine only.
+type answer struct {
+	request *http.Request
+	cancel  context.CancelFunc // of the handler's context
+	header  http.Header        // the handler's to change
+	sent    http.Header        // header as it was when the status was written
+	status  int                // 0 until then
+	held    bytes.Buffer
+	pipe    *io.PipeWriter // set once the answer streams
+	ready   chan outcome   // gets exactly one value; buffered, so nobody has to be there
+}
+
+type outcome struct {
+	resp *http.Response
+	err  error
+}
+
+// Header is what the handler may change until it writes.
+func (a *answer) Header() http.Header { return a.header }
+
+// WriteHeader sets the status once; informational ones are dropped.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= http.StatusOK {
+		a.status, a.sent = status, a.header.Clone()
+	}
+}
+
+// Write adds to the body; once the answer streams it waits for the reader.
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	if a.request.Method == http.MethodHead {
+		return len(b), nil
+	}
+	if a.pipe == nil && a.held.Len()+len(b) <= maxHeldBytes {
+		return a.held.Write(b)
+	}
+	a.Flush()
+	return a.pipe.Write(b)
+}
+
+// Flush hands the answer over as far as it is; from here on it streams. The pipe ends when the reader closes the
+// body, when the caller's context ends, and when the handler returns, whichever is first.
+func (a *answer) Flush() {
+	a.WriteHeader(http.StatusOK)
+	if a.pipe != nil {
+		return
+	}
+	reader, writer := io.Pipe()
+	ctx := a.request.Context()
+	context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
+	a.pipe = writer
+	body := struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(a.held.Bytes()), reader), closer(func() { _ = reader.Close(); a.cancel() })}
+	a.ready <- outcome{resp: a.response(body, -1)}
+}
+
+// finish ends the answer after the handler returned or panicked with p.
+func (a *answer) finish(p any) {
+	if a.pipe != nil {
+		var err error
+		if p != nil {
+			err = errAborted
+		}
+		_ = a.pipe.CloseWithError(err) // nil is the ordinary end
+		a.cancel()
+		return
+	}
+	defer a.cancel()
+	if p == http.ErrAbortHandler {
+		a.ready <- outcome{err: errAborted}
+		return
+	}
+	if p != nil {
+		a.status, a.header = 0, http.Header{}
+		a.held.Reset()
+		httpx.WriteProblem(a, a.request, errs.From(errors.New("panic")))
+	}
+	a.WriteHeader(http.StatusOK)
+	a.ready <- outcome{resp: a.response(io.NopCloser(&a.held), int64(a.held.Len()))}
+}
+
+func (a *answer) response(body io.ReadCloser, length int64) *http.Response {
+	return &http.Response{
+		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: a.sent, Body: body, ContentLength: length, Request: a.request,
+	}
+}
+
+// closer makes a function a Closer; it may be called more than once.
+type closer func()
+
+// Close calls it.
+func (c closer) Close() error { c(); return nil }

@@ -1,0 +1,76 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
+)
+
+// Config says where a host listens and what it expects of its sidecar. Zero fields get the defaults.
+type Config struct {
+	ListenHost     string        // address of the app and internal listeners; default 127.0.0.1
+	AppPort        int           // APP_PORT; 0 takes a free one
+	InternalPort   int           // metrics, health, profiles; 0 takes a free one
+	AppToken       string        // APP_API_TOKEN: what the sidecar must show; "" asks for none and says so in the log
+	DaprHTTPPort   int           // DAPR_HTTP_PORT, for calls to services of other hosts; 0: there is no sidecar
+	DaprToken      string        // DAPR_API_TOKEN: what we show to the sidecar
+	PProf          bool          // serve profiles on the internal listener
+	ShutdownWithin time.Duration // one deadline for the whole way down; default 8 s
+	HTTP           httpx.Config  // bounds of the services' routes
+}
+
+// Outside is what a host is given of the world around it. Metrics must be its own registry; the rest may be shared.
+type Outside struct {
+	Log     *slog.Logger
+	Metrics *prometheus.Registry
+	Tracer  trace.Tracer
+	Sidecar Sidecar
+	Now     func() time.Time // default time.Now in UTC
+	NewID   func() string    // default UUID v7
+}
+
+// Sidecar is what a host needs of its sidecar; *sidecar.Client is one. The host closes it.
+type Sidecar interface {
+	sidecar.State
+	sidecar.Publisher
+	sidecar.Bindings
+	// Wait returns nil once the sidecar can be called.
+	Wait(ctx context.Context) error
+	Close() error
+}
+
+// Defaults fills in what is zero.
+func (c Config) Defaults() Config {
+	if c.ListenHost == "" {
+		c.ListenHost = "127.0.0.1"
+	}
+	if c.ShutdownWithin == 0 {
+		c.ShutdownWithin = 8 * time.Second
+	}
+	return c
+}
+
+// Validate says everything that is wrong at once.
+func (c Config) Validate() error {
+	var wrong []error
+	for _, p := range []struct {
+		name string
+		port int
+	}{{"APP_PORT", c.AppPort}, {"SIDECART_INTERNAL_PORT", c.InternalPort}, {"DAPR_HTTP_PORT", c.DaprHTTPPort}} {
+		if p.port < 0 || p.port > 65535 {
+			wrong = append(wrong, fmt.Errorf("%s: %d is not a port", p.name, p.port))
+		}
+	}
+	if c.ShutdownWithin < 0 {
+		wrong = append(wrong, fmt.Errorf("shutdown within %s: must not be negative", c.ShutdownWithin))
+	}
+	return errors.Join(wrong...)
+}

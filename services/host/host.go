@@ -1,0 +1,132 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// Host is a set of services that run as one Dapr app. Make it with New, run it once.
+type Host struct {
+	cfg      Config
+	out      Outside
+	services []Service
+	topics   map[string][]delivery // who follows what
+	app      http.Handler          // what the sidecar talks to
+	internal http.Handler          // what operators talk to
+	calls    *transport
+
+	sidecarUp atomic.Bool // it was seen healthy since the start
+	stopping  atomic.Bool
+	addresses addresses
+}
+
+// serviceName is what a name must be to serve as app id, topic, host name and key prefix on every platform.
+var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+// reserved are the first segments of the host's own paths (see isOwn).
+var reserved = []string{"dapr", "events", "healthz", "readyz"}
+
+// New makes the services and joins them; nothing runs or listens yet. The errors of all factories come together.
+func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
+	cfg = cfg.Defaults()
+	out = out.defaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if out.Sidecar == nil {
+		return nil, errors.New("host: no sidecar given")
+	}
+	names := make([]string, 0, len(factories))
+	for _, f := range factories {
+		if !serviceName.MatchString(f.Name) || slices.Contains(reserved, f.Name) {
+			return nil, fmt.Errorf("host: %q cannot be the name of a service", f.Name)
+		}
+		if slices.Contains(names, f.Name) {
+			return nil, fmt.Errorf("host: service %q is given twice", f.Name)
+		}
+		names = append(names, f.Name)
+	}
+	if len(names) == 0 {
+		return nil, errors.New("host: no services given")
+	}
+	h := &Host{cfg: cfg, out: out, addresses: addresses{open: make(chan struct{})}}
+	h.calls = newTransport(cfg, out.Log)
+	shared := Deps{
+		Now: out.Now, NewID: out.NewID, Writer: out.NewID(), State: out.Sidecar, Publisher: out.Sidecar, Bindings: out.Sidecar,
+		Client: &http.Client{Transport: h.calls, CheckRedirect: noRedirects}, Tracer: out.Tracer, Services: names, HostReady: h.ready,
+	}
+	var wrong []error
+	for _, f := range factories {
+		s, err := h.make(f, shared)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("service %s: %w", f.Name, err))
+			continue
+		}
+		h.services = append(h.services, s)
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	return h, h.join()
+}
+
+func (h *Host) make(f Named, d Deps) (Service, error) {
+	d.Log = h.out.Log.With(slog.String("service", f.Name))
+	d.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"service": f.Name}, h.out.Metrics)
+	s, err := f.New(d)
+	if err != nil {
+		return nil, err
+	}
+	if s.Name() != f.Name {
+		return nil, fmt.Errorf("calls itself %q", s.Name())
+	}
+	return s, nil
+}
+
+// ready is nil when the sidecar was seen and every service is ready.
+func (h *Host) ready() error {
+	if h.stopping.Load() {
+		return errors.New("stopping")
+	}
+	if !h.sidecarUp.Load() {
+		return errors.New("waiting for the sidecar")
+	}
+	for _, s := range h.services {
+		if err := s.Ready(); err != nil {
+			return fmt.Errorf("%s: %w", s.Name(), err)
+		}
+	}
+	return nil
+}
+
+// noRedirects hands a redirect to the caller: no service of ours sends one, so following it would be wrong.
+func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func (o Outside) defaults() Outside {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = prometheus.NewRegistry()
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Now().UTC() }
+	}
+	if o.NewID == nil {
+		o.NewID = func() string { return uuid.Must(uuid.NewV7()).String() }
+	}
+	return o
+}

@@ -1,0 +1,238 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sidecart/sidecart/services/kit/httpx"
+)
+
+// readyPoll is how often the opening of the public listener looks whether the services are ready.
+const readyPoll = 10 * time.Millisecond
+
+// addresses are where a running host listens, for tests and logs.
+type addresses struct {
+	mu       sync.Mutex
+	app      string
+	internal string
+	public   []string
+	open     chan struct{} // closed once the app and internal listeners are open
+}
+
+// Opened is closed once the app and internal listeners are open.
+func (h *Host) Opened() <-chan struct{} { return h.addresses.open }
+
+// Addresses gives host:port of the listeners; public ones appear once every service is ready.
+func (h *Host) Addresses() (app, internal string, public []string) {
+	h.addresses.mu.Lock()
+	defer h.addresses.mu.Unlock()
+	return h.addresses.app, h.addresses.internal, append([]string(nil), h.addresses.public...)
+}
+
+// Run opens the listeners and runs the services until ctx ends or one of them fails; then it stops everything
+// within cfg.ShutdownWithin: not ready, no more intake, what is under way ends, services end. It returns nil only
+// after an orderly stop that ctx asked for. Call it once.
+func (h *Host) Run(ctx context.Context) error {
+	defer func() { _ = h.out.Sidecar.Close() }() // last of all: services use it until they end
+	if err := h.tryPublic(); err != nil {
+		return err
+	}
+	app, err := h.listen(h.cfg.AppPort)
+	if err != nil {
+		return err
+	}
+	internal, err := h.listen(h.cfg.InternalPort)
+	if err != nil {
+		return errors.Join(err, app.Close())
+	}
+	h.opened(app, internal)
+
+	// Services and open requests outlive ctx: they are stopped in order below.
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	failed := make(chan error, len(h.services)*2+3) // room for all who may send: nobody waits here
+	// A CPU profile of the usual 30 s must fit into the write timeout.
+	internalServer := h.serve(internal, h.internal, httpx.ServerConfig{WriteTimeout: 2 * time.Minute}, failed)
+	appServer := h.serve(app, h.app, httpx.ServerConfig{}, failed)
+	intake := &servers{list: []*http.Server{appServer}}
+	var running errgroup.Group
+	for _, s := range h.services {
+		running.Go(func() error { return h.runService(work, s, failed) })
+	}
+	starting, stopStarting := context.WithCancel(ctx)
+	defer stopStarting()
+	running.Go(func() error { h.waitForSidecar(starting); return nil })
+	running.Go(func() error { h.openPublic(starting, intake, failed); return nil })
+
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-failed:
+		h.out.Log.ErrorContext(ctx, "stopping because of a failure", slog.Any("error", cause))
+	}
+	stopStarting()
+	err = h.stop(intake, stopWork, &running)
+	return errors.Join(cause, err, internalServer.Close())
+}
+
+func (h *Host) listen(port int) (net.Listener, error) {
+	return httpx.Listen(net.JoinHostPort(h.cfg.ListenHost, strconv.Itoa(port)))
+}
+
+func (h *Host) opened(app, internal net.Listener) {
+	h.addresses.mu.Lock()
+	h.addresses.app, h.addresses.internal = app.Addr().String(), internal.Addr().String()
+	h.addresses.mu.Unlock()
+	close(h.addresses.open)
+	h.out.Log.Info("listening", slog.String("app", app.Addr().String()), slog.String("internal", internal.Addr().String()))
+	if h.cfg.AppToken == "" || h.cfg.DaprToken == "" {
+		h.out.Log.Warn("no API tokens between app and sidecar: any process on this machine can call either",
+			slog.Bool("app_token", h.cfg.AppToken != ""), slog.Bool("dapr_token", h.cfg.DaprToken != ""))
+	}
+}
+
+// serve runs a server on l; its unexpected end is a failure of the host.
+func (h *Host) serve(l net.Listener, handler http.Handler, cfg httpx.ServerConfig, failed chan<- error) *http.Server {
+	server := httpx.NewServer(handler, cfg, h.out.Log)
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("listener %s: %w", l.Addr(), err)
+		}
+	}()
+	return server
+}
+
+// runService runs one service; if it ends while nobody asked it to, the host fails.
+func (h *Host) runService(work context.Context, s Service, failed chan<- error) error {
+	err := s.Run(work)
+	if work.Err() == nil {
+		if err == nil {
+			err = errors.New("ended by itself")
+		}
+		failed <- fmt.Errorf("service %s: %w", s.Name(), err)
+		return nil
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("service %s: stopping: %w", s.Name(), err)
+	}
+	return nil
+}
+
+// tryPublic finds a taken public address at once and not only when everything else is up.
+func (h *Host) tryPublic() error {
+	for _, p := range h.public() {
+		address, _ := p.Public()
+		l, err := httpx.Listen(address)
+		if err != nil {
+			return err
+		}
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("listener %s: %w", address, err)
+		}
+	}
+	return nil
+}
+
+func (h *Host) public() []Public {
+	var public []Public
+	for _, s := range h.services {
+		if p, ok := s.(Public); ok {
+			public = append(public, p)
+		}
+	}
+	return public
+}
+
+// openPublic opens the public listeners once every service of this host is ready: nobody outside sees a half-started shop.
+func (h *Host) openPublic(ctx context.Context, intake *servers, failed chan<- error) {
+	public := h.public()
+	if len(public) == 0 {
+		return
+	}
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	for h.ready() != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+	for _, p := range public {
+		address, handler := p.Public()
+		l, err := httpx.Listen(address)
+		if err != nil {
+			failed <- err
+			return
+		}
+		if !intake.add(h.serve(l, handler, httpx.ServerConfig{}, failed)) {
+			_ = l.Close() // stopping has begun
+			return
+		}
+		h.addresses.mu.Lock()
+		h.addresses.public = append(h.addresses.public, l.Addr().String())
+		h.addresses.mu.Unlock()
+		h.out.Log.InfoContext(ctx, "open to the public", slog.String("address", l.Addr().String()))
+	}
+}
+
+// stop goes down in order under one deadline.
+func (h *Host) stop(intake *servers, stopWork context.CancelFunc, running *errgroup.Group) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.ShutdownWithin)
+	defer cancel()
+	h.stopping.Store(true)
+	err := intake.shutdown(ctx)
+	stopWork()
+	ended := make(chan error, 1)
+	go func() { ended <- running.Wait() }()
+	select {
+	case runErr := <-ended:
+		h.out.Log.Info("stopped", slog.Duration("after", time.Since(began)))
+		return errors.Join(err, runErr)
+	case <-ctx.Done():
+		return errors.Join(err, fmt.Errorf("services did not stop within %s", h.cfg.ShutdownWithin))
+	}
+}
+
+// servers are the listeners through which work comes in.
+type servers struct {
+	mu     sync.Mutex
+	closed bool
+	list   []*http.Server
+}
+
+// add is false when the servers are already shut down.
+func (s *servers) add(server *http.Server) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.list = append(s.list, server)
+	return true
+}
+
+// shutdown closes the listeners, the latest (public) first, and waits for what is under way until ctx ends.
+func (s *servers) shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	list := s.list
+	s.mu.Unlock()
+	var wrong []error
+	for i := len(list) - 1; i >= 0; i-- {
+		if err := list[i].Shutdown(ctx); err != nil {
+			wrong = append(wrong, fmt.Errorf("requests under way did not end: %w", err), list[i].Close())
+		}
+	}
+	return errors.Join(wrong...)
+}

@@ -1,0 +1,134 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sidecart/sidecart/services/kit/httpx"
+)
+
+// maxConnsToSidecar bounds the connections for calls to other services; a call beyond waits for its deadline.
+const maxConnsToSidecar = 512
+
+// transport is the one way from service to service. It takes http://{service}/path and asks /{service}/path of
+// the handler in this process or, through the sidecar, of the app of that name.
+type transport struct {
+	local map[string]http.Handler // set once, before the first call
+	dapr  http.RoundTripper
+	base  string // host:port of the sidecar's HTTP API; "" when there is none
+	token string
+	log   *slog.Logger
+}
+
+func newTransport(cfg Config, log *slog.Logger) *transport {
+	t := &transport{local: map[string]http.Handler{}, token: cfg.DaprToken, log: log}
+	if cfg.DaprHTTPPort != 0 {
+		t.base = net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.DaprHTTPPort))
+	}
+	t.dapr = &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		MaxConnsPerHost:     maxConnsToSidecar,
+		MaxIdleConnsPerHost: maxConnsToSidecar / 4,
+		IdleConnTimeout:     time.Minute,
+		DisableCompression:  true, // loopback: compressing costs more than it saves
+	}
+	return t
+}
+
+// RoundTrip sends r to the service that its host names. A failure before anything was sent has httpx.ErrNotSent in its chain.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	out, err := t.address(r)
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, fmt.Errorf("%w: %w", httpx.ErrNotSent, err)
+	}
+	if h, here := t.local[r.URL.Host]; here {
+		return callLocal(h, out, t.log)
+	}
+	out.URL.Path = "/v1.0/invoke/" + r.URL.Host + "/method" + out.URL.Path
+	if out.URL.RawPath != "" {
+		out.URL.RawPath = "/v1.0/invoke/" + r.URL.Host + "/method" + out.URL.RawPath
+	}
+	out.URL.Host, out.Host = t.base, t.base
+	if t.token != "" {
+		out.Header.Set("Dapr-Api-Token", t.token)
+	}
+	resp, err := t.dapr.RoundTrip(out)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return nil, fmt.Errorf("%w: %w", httpx.ErrNotSent, err)
+	}
+	return resp, err
+}
+
+// address makes the request that the target's handler shall see, whichever way it goes.
+func (t *transport) address(r *http.Request) (*http.Request, error) {
+	service := r.URL.Host
+	if r.URL.Scheme != "http" || !serviceName.MatchString(service) {
+		return nil, fmt.Errorf("%s://%s is not a service", r.URL.Scheme, service)
+	}
+	if _, here := t.local[service]; !here && t.base == "" {
+		return nil, fmt.Errorf("%s is not in this host and there is no sidecar", service)
+	}
+	// A dot segment would be resolved by whoever is next on the way and could leave the service's routes.
+	segments := strings.Split(r.URL.Path, "/")
+	if slices.Contains(segments, "..") || slices.Contains(segments, ".") {
+		return nil, errors.New("the path has a dot segment")
+	}
+	out := r.Clone(r.Context())
+	out.URL = &url.URL{Scheme: "http", Host: service, Path: "/" + service + r.URL.Path, RawQuery: r.URL.RawQuery}
+	if r.URL.RawPath != "" {
+		out.URL.RawPath = "/" + service + r.URL.RawPath
+	}
+	for _, name := range []string{"Dapr-Api-Token", "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"} {
+		out.Header.Del(name)
+	}
+	httpx.Propagate(r.Context(), out.Header)
+	return out, nil
+}
+
+// callLocal runs the handler on a goroutine of its own, so that the caller's deadline holds even if the handler's
+// does not. It returns when the answer is complete, or begins to stream, or the caller's context ends.
+func callLocal(h http.Handler, r *http.Request, log *slog.Logger) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	in := r.WithContext(ctx)
+	in.RequestURI, in.RemoteAddr, in.Host = r.URL.RequestURI(), "in-process", r.URL.Host
+	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	a := &answer{request: in, cancel: cancel, header: http.Header{}, ready: make(chan outcome, 1)}
+	go func() {
+		defer func() { _ = in.Body.Close() }()
+		defer func() {
+			p := recover()
+			if p != nil && p != http.ErrAbortHandler {
+				log.ErrorContext(ctx, "panic outside of every handler", slog.Any("panic", p), slog.String("path", r.URL.Path))
+			}
+			a.finish(p)
+		}()
+		h.ServeHTTP(a, in)
+	}()
+	select {
+	case got := <-a.ready:
+		return got.resp, got.err
+	case <-r.Context().Done():
+		cancel()
+		go func() { // the handler ends in its own time; what it still answers is for nobody
+			if late := <-a.ready; late.resp != nil {
+				_ = late.resp.Body.Close()
+			}
+		}()
+		return nil, r.Context().Err()
+	}
+}

@@ -1,0 +1,273 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
+)
+
+// shopRoutes answer in every way that a handler can.
+func shopRoutes(g *echo.Group) {
+	g.POST("/v1/echo/:id", func(c echo.Context) error {
+		body, err := io.ReadAll(c.Request().Body)
+		if err != nil {
+			return err
+		}
+		id, err := httpx.PathParam(c, "id")
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("X-Seen", id+" "+c.QueryParam("q")+" "+c.Request().Header.Get("Idempotency-Key")+"["+c.Request().Header.Get("Dapr-Api-Token")+"]")
+		return c.Blob(http.StatusCreated, "text/plain", body)
+	})
+	g.GET("/v1/refused", func(echo.Context) error {
+		return errs.New(errs.Conflict, "sold_out", "nothing is left").With("skus", []string{"tea"})
+	})
+	g.GET("/v1/panic", func(echo.Context) error { panic("ouch") })
+	g.GET("/v1/trace", func(c echo.Context) error {
+		return c.String(http.StatusOK, httpx.TraceID(c.Request().Context())+" "+httpx.RequestID(c.Request().Context()))
+	})
+	g.GET("/v1/large", func(c echo.Context) error {
+		c.Response().WriteHeader(http.StatusOK)
+		for range 50 {
+			if _, err := c.Response().Write(bytes.Repeat([]byte("x"), 10_000)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	g.HEAD("/v1/head", func(c echo.Context) error { return c.String(http.StatusOK, "not to be seen") })
+	g.DELETE("/v1/nothing", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
+}
+
+// bothWays gives a client to a service "shop" in this host and one that has to go through a sidecar.
+func bothWays(t *testing.T) map[string]*http.Client {
+	shop := &fakeService{name: "shop", routes: shopRoutes}
+	h, err := New(Config{}, Outside{Sidecar: upSidecar()}, shop.named())
+	require.NoError(t, err)
+	// The other side of the sidecar: it takes the invocation apart as daprd does.
+	sidecarServer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Dapr-Api-Token") != "secret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		const prefix = "/v1.0/invoke/shop/method"
+		r.Header.Del("Dapr-Api-Token")
+		r.URL.Path = strings.TrimPrefix(r.URL.Path, prefix)
+		r.URL.RawPath = strings.TrimPrefix(r.URL.RawPath, prefix)
+		h.app.ServeHTTP(w, r)
+	}))
+	t.Cleanup(sidecarServer.Close)
+	other := &fakeService{name: "other"}
+	away, err := New(Config{DaprHTTPPort: portOf(t, sidecarServer.URL), DaprToken: "secret"}, Outside{Sidecar: upSidecar()}, other.named())
+	require.NoError(t, err)
+	t.Cleanup(away.calls.dapr.(*http.Transport).CloseIdleConnections)
+	return map[string]*http.Client{"in-process": shop.deps.Client, "dapr": other.deps.Client}
+}
+
+func portOf(t *testing.T, address string) int {
+	u, err := url.Parse(address)
+	require.NoError(t, err)
+	port, err := strconv.Atoi(u.Port())
+	require.NoError(t, err)
+	return port
+}
+
+func TestACallIsTheSameInBothPlacements(t *testing.T) {
+	for way, client := range bothWays(t) {
+		t.Run(way, func(t *testing.T) {
+			req, err := http.NewRequest(http.MethodPost, "http://shop/v1/echo/a%20b?q=1%262", strings.NewReader("hello"))
+			require.NoError(t, err)
+			req.Header.Set("Idempotency-Key", "k")
+			req.Header.Set("Dapr-Api-Token", "smuggled")
+			resp, err := client.Do(req)
+			require.NoError(t, err)
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Equal(t, http.StatusCreated, resp.StatusCode)
+			assert.Equal(t, "hello", string(body))
+			assert.Equal(t, "a b 1&2 k[]", resp.Header.Get("X-Seen"), "everything but the token arrives")
+			assert.EqualValues(t, 5, resp.ContentLength)
+			assert.Equal(t, "smuggled", req.Header.Get("Dapr-Api-Token"), "the caller's request is not touched")
+
+			err = httpx.Call(context.Background(), client, http.MethodGet, "http://shop/v1/refused", nil, nil)
+			assert.True(t, errs.HasCode(err, "sold_out"), "%v", err)
+			err = httpx.Call(context.Background(), client, http.MethodGet, "http://shop/v1/panic", nil, nil)
+			assert.True(t, errs.HasCode(err, errs.CodeInternal), "%v", err)
+			err = httpx.Call(context.Background(), client, http.MethodGet, "http://shop/v1/absent", nil, nil)
+			assert.True(t, errs.HasCode(err, errs.CodeNotFound), "%v", err)
+			require.NoError(t, httpx.Call(context.Background(), client, http.MethodDelete, "http://shop/v1/nothing", nil, nil))
+
+			ctx := httpx.ContextWithTraceParent(context.Background(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+			assert.Contains(t, text(t, client, ctx, http.MethodGet, "http://shop/v1/trace"), "4bf92f3577b34da6a3ce929d0e0e4736 ")
+			assert.Len(t, text(t, client, ctx, http.MethodGet, "http://shop/v1/large"), 500_000)
+			assert.Empty(t, text(t, client, ctx, http.MethodHead, "http://shop/v1/head"))
+		})
+	}
+}
+
+func text(t *testing.T, client *http.Client, ctx context.Context, method, target string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, method, target, nil)
+	require.NoError(t, err)
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, resp.Body.Close()) }()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	return string(body)
+}
+
+func TestWhatCannotBeSentSaysSo(t *testing.T) {
+	s := &fakeService{name: "shop"}
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	_, err := New(Config{DaprHTTPPort: portOf(t, closed.URL)}, Outside{Sidecar: upSidecar()}, s.named())
+	require.NoError(t, err)
+	for _, target := range []string{
+		"http://elsewhere/v1/x", "https://shop/v1/x", "http://shop:80/v1/x", "http://SHOP/x", "http://shop/../other", "http://shop/a/%2e%2e/b", "http://shop/./a",
+	} {
+		err := httpx.Call(context.Background(), s.deps.Client, http.MethodPost, target, map[string]int{}, nil)
+		require.ErrorIs(t, err, httpx.ErrNotSent, target)
+		assert.True(t, errs.HasCode(err, errs.CodeUnavailable), "nothing was changed, so the outcome is known: %v", err)
+	}
+	_, err = New(Config{}, Outside{Sidecar: upSidecar()}, s.named())
+	require.NoError(t, err)
+	err = httpx.Call(context.Background(), s.deps.Client, http.MethodGet, "http://order/v1/x", nil, nil)
+	require.ErrorContains(t, err, "no sidecar")
+}
+
+// local serves a bare handler in-process.
+func local(h http.Handler) *http.Client {
+	t := newTransport(Config{}, slog.New(slog.DiscardHandler))
+	t.local["shop"] = h
+	return &http.Client{Transport: t}
+}
+
+func TestInProcessDeadlineHoldsEvenIfTheHandlersDoesNot(t *testing.T) {
+	release, left := make(chan struct{}), make(chan error, 1)
+	client := local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		<-release
+		_, err := w.Write(bytes.Repeat([]byte("x"), maxHeldBytes+1)) // nobody reads it
+		left <- err
+	}))
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	err := httpx.Call(ctx, client, http.MethodPost, "http://shop/x", nil, nil)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.True(t, errs.HasCode(err, errs.CodeOutcomeUnknown))
+	close(release)
+	require.Error(t, <-left, "the late writer is let go")
+}
+
+func TestInProcessStreamEndsWithItsReader(t *testing.T) {
+	left := make(chan error, 1)
+	client := local(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusAccepted)
+		w.Header().Set("X-Late", "too late")
+		for {
+			if _, err := w.Write(make([]byte, maxHeldBytes)); err != nil {
+				left <- err
+				return
+			}
+		}
+	}))
+	resp, err := client.Get("http://shop/x")
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusAccepted, resp.StatusCode)
+	assert.Empty(t, resp.Header.Get("X-Late"))
+	_, err = io.CopyN(io.Discard, resp.Body, 3*maxHeldBytes)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Error(t, <-left)
+}
+
+func TestInProcessPanicsAndAborts(t *testing.T) {
+	var logged bytes.Buffer
+	tr := newTransport(Config{}, slog.New(slog.NewTextHandler(&logged, nil)))
+	tr.local["shop"] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/shop/panic":
+			_, _ = io.WriteString(w, "half an ans")
+			panic("ouch")
+		case "/shop/abort":
+			panic(http.ErrAbortHandler)
+		default: // panics while it streams
+			_, _ = w.Write(make([]byte, 2*maxHeldBytes))
+			panic("ouch")
+		}
+	})
+	client := &http.Client{Transport: tr}
+	resp, err := client.Get("http://shop/panic")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, resp.Body.Close()) }()
+	assert.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+	e := httpx.ReadProblem(resp)
+	assert.Equal(t, errs.CodeInternal, e.Code)
+	assert.NotContains(t, e.Error(), "ouch")
+	assert.Contains(t, logged.String(), "ouch")
+
+	_, err = client.Get("http://shop/abort")
+	require.ErrorIs(t, err, errAborted)
+
+	stream, err := client.Get("http://shop/stream")
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, stream.Body)
+	require.ErrorIs(t, err, errAborted, "a broken answer does not look complete")
+	require.NoError(t, stream.Body.Close())
+}
+
+func TestInProcessBodiesAreClosed(t *testing.T) {
+	client := local(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	closed := make(chan struct{})
+	req, err := http.NewRequest(http.MethodPost, "http://shop/x", closeTeller{Reader: errorReader{}, told: closed})
+	require.NoError(t, err)
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	<-closed
+}
+
+type errorReader struct{}
+
+func (errorReader) Read([]byte) (int, error) { return 0, errors.New("not to be read") }
+
+type closeTeller struct {
+	io.Reader
+	told chan struct{}
+}
+
+func (c closeTeller) Close() error { close(c.told); return nil }
+
+func BenchmarkInProcessCall(b *testing.B) {
+	s := &fakeService{name: "shop", routes: shopRoutes}
+	_, err := New(Config{}, Outside{Sidecar: upSidecar()}, s.named())
+	require.NoError(b, err)
+	for b.Loop() {
+		resp, err := s.deps.Client.Post("http://shop/v1/echo/a", "text/plain", strings.NewReader("hello"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+}
