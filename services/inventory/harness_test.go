@@ -23,6 +23,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/host"
@@ -66,12 +67,18 @@ func newShop(t *testing.T, shards int, store *journaltest.Store, faults journalt
 	var err error
 	s.orders, err = journal.New(journal.Config{Service: "order"}, orderMachine{}, journal.Deps{
 		State: store.Client("order", journaltest.Faults{}), Now: utcNow, Writer: uuid.NewString(), Log: log,
+		Publish: func(ctx context.Context, _ journal.Segment, encoded []byte) error {
+			if s.ordersUp.Load() {
+				s.service.Follows()["order"](ctx, encoded)
+			}
+			return nil
+		},
 	})
 	require.NoError(t, err)
 	s.service, err = New(Config{Journal: journal.Config{Shards: shards}}, host.Deps{
 		Log: log, Now: utcNow, Writer: uuid.NewString(), State: s.state, Publisher: noBroker{},
 		NewID:  uuid.NewString,
-		Client: &http.Client{Transport: s},
+		Client: &http.Client{Transport: s}, Metrics: prometheus.NewRegistry(),
 	})
 	require.NoError(t, err)
 	s.web, s.orderWeb = httpx.NewEcho(httpx.Config{}, httpx.Deps{Log: log}), httpx.NewEcho(httpx.Config{}, httpx.Deps{Log: log})

@@ -4,12 +4,18 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/journal"
+	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 )
 
 func TestItemsOverHTTP(t *testing.T) {
@@ -170,6 +176,44 @@ func TestBadInputNamesTheFieldAndChangesNothing(t *testing.T) {
 	})
 }
 
-func TestContractExamplesFitTheirSchemas(t *testing.T) {
-	contractRouter(t)
+func TestContractExamplesFitTheirSchemas(t *testing.T) { contractRouter(t) }
+
+func TestNothingIsAnsweredBeforeTheStateIsLoaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		down.Store(true)
+		s := newShop(t, 2, journaltest.NewStore(), journaltest.Faults{
+			Script: func(string, string, int) (journaltest.Fault, bool) { return journaltest.FailBefore, down.Load() },
+		})
+		defer s.stop()
+		reserve := map[string]any{"id": "r", "quantity": 1, "hold_seconds": 60}
+		for _, a := range []answer{
+			s.call("GET", "/v1/inventory/mug", nil), s.call("GET", "/v1/inventory", nil),
+			s.call("POST", "/v1/inventory/mug/reservations", reserve), s.hold("o", 60, "mug", 1),
+			s.call("POST", "/internal/holds/o/release", inventoryapi.ReleaseRequest{SKUs: []string{"mug"}}),
+		} {
+			a.refused(503, "unavailable")
+			assert.NotEmpty(t, a.header.Get("Retry-After"))
+		}
+		assert.Error(t, s.service.Ready())
+		down.Store(false)
+		<-s.service.journal.Loaded()
+		later(time.Second)
+		assert.NoError(t, s.service.Ready())
+		s.put("mug", 1)
+		down.Store(true)
+		s.call("GET", "/v1/inventory/mug", nil).refused(503, "unavailable")
+		s.call("POST", "/v1/inventory/mug/reservations", reserve).refused(503, "outcome_unknown")
+		down.Store(false)
+		later(time.Minute)
+		s.call("POST", "/v1/inventory/mug/reservations", reserve).is(201, nil)
+		s.stock("mug", 0, 1, 0)
+	})
+}
+
+func TestNewRefusesWhatMakesNoSense(t *testing.T) {
+	_, err := New(Config{SweepEvery: time.Microsecond}, host.Deps{})
+	assert.ErrorContains(t, err, "SweepEvery")
+	_, err = New(Config{Journal: journal.Config{Shards: -1}}, host.Deps{})
+	assert.ErrorContains(t, err, "Shards")
 }
