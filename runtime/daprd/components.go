@@ -22,7 +22,6 @@ import (
 	namesmdns "github.com/dapr/components-contrib/nameresolution/mdns"
 	namessqlite "github.com/dapr/components-contrib/nameresolution/sqlite"
 	pubsubmemory "github.com/dapr/components-contrib/pubsub/in-memory"
-	pubsubjetstream "github.com/dapr/components-contrib/pubsub/jetstream"
 	pubsubkafka "github.com/dapr/components-contrib/pubsub/kafka"
 	pubsubmqtt "github.com/dapr/components-contrib/pubsub/mqtt3"
 	pubsubrabbitmq "github.com/dapr/components-contrib/pubsub/rabbitmq"
@@ -46,6 +45,7 @@ import (
 	daprmiddleware "github.com/dapr/dapr/pkg/middleware"
 	"github.com/dapr/kit/logger"
 
+	"github.com/sidecart/sidecart/runtime/daprd/jetstream"
 	"github.com/sidecart/sidecart/runtime/daprd/mail"
 )
 
@@ -111,7 +111,7 @@ func registerComponents(r registries) {
 	}
 
 	r.pubsub.RegisterComponent(pubsubmemory.New, "in-memory")
-	r.pubsub.RegisterComponent(pubsubjetstream.NewJetStream, "jetstream")
+	r.pubsub.RegisterComponent(jetstream.New, "jetstream")
 	r.pubsub.RegisterComponent(pubsubredis.NewRedisStreams, "redis")
 	r.pubsub.RegisterComponent(pubsubrabbitmq.NewRabbitMQ, "rabbitmq")
 	r.pubsub.RegisterComponent(pubsubkafka.NewKafka, "kafka")
