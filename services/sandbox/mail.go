@@ -1,0 +1,163 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	"net/mail"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// Mail is a mail in the inbox.
+type Mail struct {
+	From    string   `json:"from"`
+	To      []string `json:"to"` // who it was delivered to, whatever its header says
+	Subject string   `json:"subject"`
+	// MessageID is that of the header; without one, what the body says after "Message-ID:".
+	MessageID string    `json:"message_id"`
+	Body      string    `json:"body"` // decoded, cut at maxMailTextBytes
+	Bytes     int       `json:"bytes"`
+	At        time.Time `json:"at"`
+}
+
+// Bounds of the mail server.
+const (
+	maxMailBytes      = 256 << 10
+	maxMailTextBytes  = 64 << 10
+	maxMailRecipients = 20
+	mailTimeout       = 10 * time.Second
+)
+
+// mailbox is the mail server with its inbox; it keeps every mail it accepts, repeats too.
+type mailbox struct {
+	book   *book[Mail]
+	now    func() time.Time
+	faults *faults
+}
+
+func openMailbox(path string, now func() time.Time, f *faults) (*mailbox, error) {
+	b, err := openBook(path, func(int64, Mail) error { return nil })
+	return &mailbox{book: b, now: now, faults: f}, err
+}
+
+// server is the SMTP server before it listens.
+func (m *mailbox) server(log smtp.Logger) *smtp.Server {
+	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		if m.faults.get().Mail == faultDown {
+			return nil, errors.Join(errDown, c.Conn().Close())
+		}
+		return &session{box: m, conn: c}, nil
+	}))
+	s.Domain = "sandbox.invalid"
+	s.MaxMessageBytes, s.MaxRecipients = maxMailBytes, maxMailRecipients
+	s.ReadTimeout, s.WriteTimeout = mailTimeout, mailTimeout
+	s.AllowInsecureAuth = true // loopback
+	s.EnableSMTPUTF8 = true
+	s.ErrorLog = log
+	return s
+}
+
+var (
+	errDown   = errors.New("sandbox: mail is switched off")
+	errBroken = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "the sandbox was told to fail"}
+)
+
+// session takes the mails of one connection.
+type session struct {
+	box  *mailbox
+	conn *smtp.Conn
+	from string
+	to   []string
+}
+
+func (s *session) Reset()        { s.from, s.to = "", nil }
+func (s *session) Logout() error { return nil }
+
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	s.from = from
+	return nil
+}
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.to = append(s.to, to)
+	return nil
+}
+
+// Data takes the mail; a nil error becomes the 250, so it is on disk by then.
+func (s *session) Data(r io.Reader) error {
+	raw, err := io.ReadAll(r) // bounded by MaxMessageBytes
+	if err != nil {
+		return err
+	}
+	mode := s.box.faults.get().Mail
+	switch mode {
+	case faultDown:
+		return errors.Join(errDown, s.conn.Conn().Close())
+	case faultError:
+		return errBroken
+	case faultSlow:
+		s.box.faults.wait(context.Background()) // SMTP gives no context; only this session waits
+	}
+	if _, err := s.box.book.append(s.box.read(s.from, s.to, raw)); err != nil {
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "the mail could not be stored"}
+	}
+	if mode == faultLostReply {
+		return s.conn.Conn().Close()
+	}
+	return nil
+}
+
+// messageID finds the id that a sender who cannot set headers put into the text.
+var messageID = regexp.MustCompile(`(?i)message-id:\s*<?([A-Za-z0-9._@-]{8,128})`)
+
+// read makes an inbox entry of what came over the wire. What is not a mail by the book is kept as it is.
+func (m *mailbox) read(from string, to []string, raw []byte) Mail {
+	entry := Mail{From: from, To: to, Bytes: len(raw), At: m.now().UTC()}
+	msg, err := mail.ReadMessage(bytes.NewReader(raw))
+	if err != nil {
+		entry.Body = text(raw)
+		return entry
+	}
+	entry.Subject = msg.Header.Get("Subject")
+	if decoded, err := new(mime.WordDecoder).DecodeHeader(entry.Subject); err == nil {
+		entry.Subject = decoded
+	}
+	entry.Subject = text([]byte(entry.Subject))
+	body, err := io.ReadAll(decoder(msg.Header.Get("Content-Transfer-Encoding"), msg.Body))
+	if err != nil {
+		body = append(body, fmt.Appendf(nil, "\n[the rest cannot be decoded: %v]", err)...)
+	}
+	entry.Body = text(body)
+	entry.MessageID = text([]byte(strings.Trim(msg.Header.Get("Message-Id"), "<> ")))
+	if entry.MessageID == "" {
+		if found := messageID.FindStringSubmatch(entry.Body); found != nil {
+			entry.MessageID = found[1]
+		}
+	}
+	return entry
+}
+
+func decoder(encoding string, r io.Reader) io.Reader {
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	case "quoted-printable":
+		return quotedprintable.NewReader(r)
+	case "base64":
+		return base64.NewDecoder(base64.StdEncoding, r)
+	default:
+		return r
+	}
+}
+
+// text is what can be kept as JSON.
+func text(b []byte) string {
+	return strings.ToValidUTF8(string(b[:min(len(b), maxMailTextBytes)]), "\uFFFD")
+}
