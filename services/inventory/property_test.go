@@ -21,6 +21,7 @@ func TestAnyHistoryConservesStock(t *testing.T) {
 		type given struct {
 			cmd    journal.Command
 			answer any
+			at     time.Time
 		}
 		var answered []given
 		type applied struct {
@@ -34,8 +35,8 @@ func TestAnyHistoryConservesStock(t *testing.T) {
 			for _, e := range s.log[known:] {
 				history = append(history, applied{s.at, e})
 			}
-			if err == nil {
-				answered = append(answered, given{cmd, answer})
+			if err == nil && len(s.log) > known { // the window runs from what was written
+				answered = append(answered, given{cmd, answer, s.at.Time})
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
@@ -43,12 +44,35 @@ func TestAnyHistoryConservesStock(t *testing.T) {
 			"time": func(t *rapid.T) {
 				s.pass(time.Duration(rapid.Int64Range(0, int64(2*time.Minute)).Draw(t, "pass")))
 			},
+			"a day":   func(*rapid.T) { s.pass(rememberFor / 2) },
 			"restart": func(*rapid.T) { s.reload() },
+			"another request for a hold": func(t *rapid.T) {
+				var held []HoldLines
+				for _, g := range answered {
+					if c, ok := g.cmd.(HoldLines); ok {
+						held = append(held, c)
+					}
+				}
+				if len(held) == 0 {
+					t.Skip("nothing was held yet")
+				}
+				c := rapid.SampledFrom(held).Draw(t, "hold")
+				c.Claim = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "claim")
+				h, ok := s.state.holds.Get(c.ID)
+				run(c)
+				if ok && !h.over() && h.Fingerprint == c.Fingerprint {
+					after, _ := s.state.holds.Get(c.ID)
+					require.Equal(t, h.Lines, after.Lines, "a standing hold is not made anew")
+				}
+			},
 			"repeat": func(t *rapid.T) {
 				if len(answered) == 0 {
 					t.Skip("nothing was answered yet")
 				}
 				g := rapid.SampledFrom(answered).Draw(t, "repeated")
+				if s.at.Time.Sub(g.at) > rememberFor {
+					t.Skip("out of the window")
+				}
 				switch g.cmd.(type) {
 				case AddStock, Reserve:
 					require.Equal(t, g.answer, s.silent(g.cmd))
