@@ -171,7 +171,7 @@ func logFailure(c echo.Context, log *slog.Logger, e *errs.Error, err error) {
 	attrs := []slog.Attr{
 		slog.String("method", r.Method), slog.String("route", route(c)), slog.Int("status", e.Kind.Status()),
 		slog.String("code", e.Code), slog.String("request_id", RequestID(r.Context())),
-		slog.String("trace_id", TraceID(r.Context())), slog.Any("error", err),
+		slog.Any("error", err), // the trace id is telemetry's to add, from the context
 	}
 	if p, ok := errors.AsType[*panicError](err); ok {
 		attrs = append(attrs, slog.String("stack", string(p.stack)))

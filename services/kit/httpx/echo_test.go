@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/telemetry"
 )
 
 func requireError(t testing.TB, err error) *errs.Error {
@@ -32,7 +33,7 @@ func requireError(t testing.TB, err error) *errs.Error {
 func failing(t *testing.T, reg prometheus.Registerer) (http.Handler, *bytes.Buffer) {
 	var logged bytes.Buffer
 	e := NewEcho(Config{HandlerTimeout: 10 * time.Second}, Deps{
-		Log: slog.New(slog.NewTextHandler(&logged, nil)), Metrics: reg, NewID: func() string { return "made-here" },
+		Log: slog.New(telemetry.NewHandler(slog.NewTextHandler(&logged, nil))), Metrics: reg, NewID: func() string { return "made-here" },
 	})
 	e.GET("/conflict", func(echo.Context) error {
 		return errs.New(errs.Conflict, "sold_out", "nothing is left").With("skus", []string{"tea"}).With("code", "shadow")
