@@ -39,6 +39,10 @@ type shard[S any] struct {
 		through map[string]uint64
 	}
 
+	// Owned by the goroutine of maintain.
+	sighted sighting // will be settled when it is old enough
+	settled uint64   // see settledThrough
+
 	// Owned by the goroutine of work (of load, before that).
 	batch     uint64     // number of the last batch written
 	headKnown time.Time  // an instant at which no number after the head was committed; zero: never known

@@ -45,15 +45,15 @@ func (s *shard[S]) snapshotAndSweep(ctx context.Context) error {
 	return s.sweep(ctx)
 }
 
-// trim deletes the segments that nobody needs: in the snapshot, older than TrimAfter, and durably passed by every
-// registered follower. The header says so before the first is deleted (see believe), and remembers how far the
+// trim deletes the segments that nobody needs: in the snapshot, older than TrimAfter, durably passed by every
+// registered follower, and known to this process for long enough (see settledThrough). The header says so before the first is deleted (see believe), and remembers how far the
 // deletes have come, so that another process goes on where this one dies.
 func (s *shard[S]) trim(ctx context.Context) error {
 	h, _, err := s.readHeader(ctx)
 	if err != nil {
 		return err
 	}
-	target, err := s.oldThrough(ctx, h.TrimmedThrough, min(h.Seq, s.passedByAll()))
+	target, err := s.oldThrough(ctx, h.TrimmedThrough, min(h.Seq, s.passedByAll(), s.settledThrough()))
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,26 @@ func (s *shard[S]) trim(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sighting is a head and when it was seen.
+type sighting struct {
+	seq uint64
+	at  time.Time
+}
+
+// settledThrough is the last segment that this process has known for twice StaleAfter. A segment's own time does not
+// say when it landed: the write of a process that was paused lands with a time long past, and trimming it at once
+// would make a hole that others, who have just seen the number free, believe. So a number is trimmed only when
+// everybody who last knew it to be free has become stale, whatever the clocks of writers say.
+func (s *shard[S]) settledThrough() uint64 {
+	now, needed := s.journal.deps.Now(), 2*s.journal.cfg.StaleAfter
+	// Here the clock that says less counts: a clock that is set forward must not make a sighting old.
+	if seen := s.sighted.at; seen.IsZero() || min(now.Sub(seen), now.Round(0).Sub(seen.Round(0))) >= needed {
+		s.settled = s.sighted.seq
+		s.sighted = sighting{s.head().seq, now}
+	}
+	return s.settled
 }
 
 // oldThrough finds the last segment in (from, to] that is older than TrimAfter, by halving: times never go back.

@@ -16,10 +16,11 @@ type Client struct {
 	name   string
 	faults Faults
 
-	mu    sync.Mutex
-	tries map[string]int
-	cut   chan struct{}
-	once  sync.Once
+	mu     sync.Mutex
+	tries  map[string]int
+	paused chan struct{} // closed by Resume; nil: not paused
+	cut    chan struct{}
+	once   sync.Once
 }
 
 var _ sidecar.State = (*Client)(nil)
@@ -32,8 +33,48 @@ func (s *Store) Client(name string, faults Faults) *Client {
 // Cut ends the connection for ever: calls fail with ErrCut and those under way get no reply. Late writes still land.
 func (c *Client) Cut() { c.once.Do(func() { close(c.cut) }) }
 
+// Pause stops the client as SIGSTOP stops a process: calls, whatever their deadline, stand still before or after their
+// work until Resume. A write that stood still before its work lands when the client goes on.
+func (c *Client) Pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused == nil {
+		c.paused = make(chan struct{})
+	}
+}
+
+// Resume lets the client go on.
+func (c *Client) Resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused != nil {
+		close(c.paused)
+		c.paused = nil
+	}
+}
+
+// stand waits while the client is paused.
+func (c *Client) stand() {
+	for {
+		c.mu.Lock()
+		paused := c.paused
+		c.mu.Unlock()
+		if paused == nil {
+			return
+		}
+		<-paused
+	}
+}
+
 // do runs work with the fate that the call was dealt.
 func (c *Client) do(ctx context.Context, op, key string, work func() error) error {
+	c.stand()
+	defer c.stand()
+	return c.suffer(ctx, op, key, work)
+}
+
+// suffer is do of a client that is not paused.
+func (c *Client) suffer(ctx context.Context, op, key string, work func() error) error {
 	select {
 	case <-c.cut:
 		return ErrCut
@@ -70,10 +111,7 @@ func (c *Client) do(ctx context.Context, op, key string, work func() error) erro
 		}
 		return err
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return work()
+	return work() // also when ctx has ended meanwhile: that is how a paused process's write lands late
 }
 
 func (c *Client) wait(ctx context.Context, d time.Duration) error {

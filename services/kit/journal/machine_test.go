@@ -1,0 +1,143 @@
+package journal_test
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/tidwall/btree"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/journal"
+)
+
+// The domain of the tests sells numbered tickets: never more than there are, each id at most one.
+type (
+	buy    struct{ ID string }       // a command
+	pad    struct{ ID, Text string } // a command with an event as large as one likes
+	crash  struct{ In string }       // a command that panics in decide or apply
+	odd    struct{}                  // a command whose event is not registered
+	bought struct {                  // an event
+		ID     string `json:"id"`
+		Ticket int    `json:"ticket"`
+		hidden int    // does not survive being written down
+	}
+	padded struct {
+		ID   string `json:"id"`
+		Text string `json:"text"`
+	}
+	bomb    struct{ N int }
+	unknown struct{}
+)
+
+func (bought) EventType() string  { return "test.bought" }
+func (padded) EventType() string  { return "test.padded" }
+func (bomb) EventType() string    { return "test.bomb" }
+func (unknown) EventType() string { return "test.unknown" }
+
+var errSoldOut = errs.New(errs.Conflict, "sold_out", "no tickets are left")
+
+// tickets is the state of a shard.
+type tickets struct {
+	left   int
+	sold   *btree.Map[string, int] // id → ticket
+	texts  *btree.Map[string, string]
+	hidden int
+}
+
+// box is the machine: every shard begins with this many tickets.
+type box struct{ tickets int }
+
+func (b box) New() *tickets {
+	return &tickets{left: b.tickets, sold: new(btree.Map[string, int]), texts: new(btree.Map[string, string])}
+}
+
+func (box) Clone(s *tickets) *tickets {
+	c := *s
+	c.sold, c.texts = s.sold.Copy(), s.texts.Copy()
+	return &c
+}
+
+func (box) Decide(s *tickets, _ journal.At, cmd journal.Command) (any, []journal.Event, error) {
+	switch c := cmd.(type) {
+	case buy:
+		if n, ok := s.sold.Get(c.ID); ok {
+			return n, nil, nil
+		}
+		if s.left == 0 {
+			return nil, nil, errSoldOut
+		}
+		n := s.sold.Len() + 1
+		return n, []journal.Event{bought{ID: c.ID, Ticket: n, hidden: 7}}, nil
+	case pad:
+		return nil, []journal.Event{padded{c.ID, c.Text}}, nil
+	case crash:
+		if c.In == "decide" {
+			panic("decide fell over")
+		}
+		return nil, []journal.Event{bomb{1}}, nil
+	case odd:
+		return nil, []journal.Event{unknown{}}, nil
+	}
+	panic(fmt.Sprintf("no such command: %T", cmd))
+}
+
+func (box) Apply(s *tickets, _ journal.At, e journal.Event) {
+	switch e := e.(type) {
+	case bought:
+		if _, twice := s.sold.Get(e.ID); twice || s.left == 0 || e.Ticket != s.sold.Len()+1 {
+			panic(fmt.Sprintf("applied out of turn: %+v", e))
+		}
+		s.left--
+		s.hidden += e.hidden
+		s.sold.Set(e.ID, e.Ticket)
+	case padded:
+		s.texts.Set(e.ID, e.Text)
+	case bomb:
+		panic("apply fell over")
+	}
+}
+
+func (box) Dump(s *tickets, emit func(string, any) error) error {
+	err := emit("left", s.left)
+	s.sold.Scan(func(id string, n int) bool {
+		err = emit("sold", bought{ID: id, Ticket: n})
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	s.texts.Scan(func(id, text string) bool {
+		err = emit("text", padded{id, text})
+		return err == nil
+	})
+	return err
+}
+
+func (box) Load(s *tickets, kind string, record jsontext.Value) error {
+	switch kind {
+	case "left":
+		return json.Unmarshal(record, &s.left)
+	case "sold":
+		var b bought
+		err := json.Unmarshal(record, &b)
+		s.sold.Set(b.ID, b.Ticket)
+		return err
+	case "text":
+		var p padded
+		err := json.Unmarshal(record, &p)
+		s.texts.Set(p.ID, p.Text)
+		return err
+	}
+	return fmt.Errorf("no such kind: %s", kind)
+}
+
+func (box) Types() journal.Types { return journal.NewTypes(bought{}, padded{}, bomb{}) }
+
+// picture is a state in a form that can be compared.
+func picture(s *tickets) string {
+	text := fmt.Sprintf("left %d hidden %d", s.left, s.hidden)
+	s.sold.Scan(func(id string, n int) bool { text += fmt.Sprintf(" %s=%d", id, n); return true })
+	s.texts.Scan(func(id, t string) bool { text += fmt.Sprintf(" %s:%d", id, len(t)); return true })
+	return text
+}
