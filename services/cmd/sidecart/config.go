@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
+	"github.com/sidecart/sidecart/services/kit/telemetry"
+)
+
+// config is everything that the environment can say. Zero values are the defaults of whoever uses them.
+type config struct {
+	appID        string
+	logLevel     slog.Level
+	otlp         string
+	host         host.Config
+	sidecar      sidecar.Config
+	gatewayAddr  string
+	shards       int
+	payWithin    time.Duration
+	archiveAfter time.Duration
+}
+
+// configError marks what the person who started the process can put right.
+type configError struct{ err error }
+
+// Error is one complaint a line.
+func (e *configError) Error() string { return "configuration: " + e.err.Error() }
+
+// Unwrap gives the complaints.
+func (e *configError) Unwrap() error { return e.err }
+
+// setting is one row of the table: a variable, what it is for, and where its value goes.
+type setting struct {
+	env, help string
+	value     value
+}
+
+// value parses and checks one setting. String is its present value; "" says that the default applies.
+type value interface {
+	Set(string) error
+	String() string
+}
+
+// table is the one place where variables meet fields.
+func (c *config) table() []setting {
+	return []setting{
+		{"APP_ID", "this app's Dapr id, for logs and traces", text{&c.appID}},
+		{"APP_PORT", "where the sidecar reaches this app; unset: a free port", number{&c.host.AppPort, 0, 65535}},
+		{"APP_API_TOKEN", "what the sidecar must show", text{&c.host.AppToken}},
+		{"DAPR_HTTP_PORT", "the sidecar's HTTP API", number{&c.host.DaprHTTPPort, 1, 65535}},
+		{"DAPR_GRPC_PORT", "the sidecar's gRPC API; required", number{&c.sidecar.GRPCPort, 1, 65535}},
+		{"DAPR_API_TOKEN", "what is shown to the sidecar", text{&c.sidecar.Token}},
+		{"SIDECART_GATEWAY_ADDR", "where the gateway listens to the public (127.0.0.1:8080)", address{&c.gatewayAddr}},
+		{"SIDECART_LISTEN_HOST", "address of the app and internal listeners (127.0.0.1)", text{&c.host.ListenHost}},
+		{"SIDECART_INTERNAL_PORT", "metrics and health for operators; unset: a free port", number{&c.host.InternalPort, 0, 65535}},
+		{"SIDECART_SHARDS", "shards of a journal that is not there yet, 1 to 256 (2)", number{&c.shards, 1, 256}},
+		{"SIDECART_PAY_WITHIN", "how long an order waits for its payment, 1s to 23h (15m)", duration{&c.payWithin, time.Second, 23 * time.Hour}},
+		{"SIDECART_ARCHIVE_AFTER", "how long a finished order stays in memory, 1s to 24h (1m)", duration{&c.archiveAfter, time.Second, 24 * time.Hour}},
+		{"SIDECART_SHUTDOWN_WITHIN", "deadline of an orderly stop, 1s to 5m (8s)", duration{&c.host.ShutdownWithin, time.Second, 5 * time.Minute}},
+		{"SIDECART_LOG_LEVEL", "debug, info, warn or error (info)", level{&c.logLevel}},
+		{"SIDECART_PPROF", "true serves profiles on the internal listener", yesNo{&c.host.PProf}},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "base URL of an OTLP/HTTP collector for traces", text{&c.otlp}},
+	}
+}
+
+// load reads the environment into c and says everything that is wrong with it.
+func (c *config) load(getenv func(string) string) error {
+	var wrong []error
+	for _, s := range c.table() {
+		given := getenv(s.env)
+		if given == "" {
+			continue
+		}
+		if err := s.value.Set(given); err != nil {
+			if !telemetry.IsSecret(s.env) {
+				err = fmt.Errorf("%q %w", given, err)
+			}
+			wrong = append(wrong, fmt.Errorf("%s: %w", s.env, err))
+		}
+	}
+	if c.sidecar.GRPCPort == 0 && len(wrong) == 0 {
+		wrong = append(wrong, errors.New("DAPR_GRPC_PORT is not set: start this beside a sidecar, with scripts/up or dapr run"))
+	}
+	if c.appID == "" {
+		c.appID = "sidecart"
+	}
+	c.sidecar.HTTPPort, c.host.DaprToken = c.host.DaprHTTPPort, c.sidecar.Token
+	if err := errors.Join(wrong...); err != nil {
+		return &configError{err}
+	}
+	return nil
+}
+
+// log tells at debug level what applies, without secrets.
+func (c *config) log(log *slog.Logger, services []string) {
+	attrs := []any{slog.String("services", strings.Join(services, ","))}
+	for _, s := range c.table() {
+		shown := s.value.String()
+		if shown != "" && telemetry.IsSecret(s.env) {
+			shown = telemetry.Masked
+		}
+		attrs = append(attrs, slog.String(s.env, shown))
+	}
+	log.Debug("configuration", attrs...)
+}
+
+// helpText is the table for --help.
+func helpText() string {
+	var b strings.Builder
+	b.WriteString("Environment:\n")
+	for _, s := range new(config).table() {
+		_, _ = fmt.Fprintf(&b, "  %-28s %s\n", s.env, s.help)
+	}
+	return b.String()
+}
+
+type text struct{ p *string }
+
+func (v text) Set(s string) error { *v.p = s; return nil }
+func (v text) String() string     { return *v.p }
+
+type number struct {
+	p         *int
+	low, high int
+}
+
+func (v number) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < v.low || n > v.high {
+		return fmt.Errorf("is not a whole number from %d to %d", v.low, v.high)
+	}
+	*v.p = n
+	return nil
+}
+
+func (v number) String() string {
+	if *v.p == 0 {
+		return ""
+	}
+	return strconv.Itoa(*v.p)
+}
+
+type duration struct {
+	p         *time.Duration
+	low, high time.Duration
+}
+
+func (v duration) Set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < v.low || d > v.high {
+		return fmt.Errorf("is not a duration from %s to %s, such as 90s", v.low, v.high)
+	}
+	*v.p = d
+	return nil
+}
+
+func (v duration) String() string {
+	if *v.p == 0 {
+		return ""
+	}
+	return v.p.String()
+}
+
+type address struct{ p *string }
+
+func (v address) Set(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return errors.New("is not host:port, such as 127.0.0.1:8080")
+	}
+	*v.p = s
+	return nil
+}
+
+func (v address) String() string { return *v.p }
+
+type yesNo struct{ p *bool }
+
+func (v yesNo) Set(s string) error {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return errors.New("is not true or false")
+	}
+	*v.p = b
+	return nil
+}
+
+func (v yesNo) String() string { return strconv.FormatBool(*v.p) }
+
+type level struct{ p *slog.Level }
+
+func (v level) Set(s string) error {
+	if err := v.p.UnmarshalText([]byte(s)); err != nil {
+		return errors.New("is not debug, info, warn or error")
+	}
+	return nil
+}
+
+func (v level) String() string { return v.p.String() }
