@@ -102,6 +102,7 @@ func (c *Client) suffer(ctx context.Context, op, key string, work func() error) 
 		if err := c.wait(ctx, f.wait); err != nil {
 			return err
 		}
+		c.stand()
 	case StallLost:
 		return c.stall(ctx)
 	case StallLate:

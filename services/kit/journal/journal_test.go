@@ -1,0 +1,412 @@
+package journal_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/journal"
+	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
+)
+
+func TestNewNamesEverythingThatIsWrong(t *testing.T) {
+	_, err := journal.New(journal.Config{Service: "No Good", Shards: 1000, MaxBatchBytes: 1 << 20, CommitWithin: -1, TrimAfter: 1}, box{}, journal.Deps{})
+	for _, part := range []string{"Service", "Shards", "MaxBatchBytes", "CommitWithin", "TrimAfter", "State", "Writer"} {
+		assert.ErrorContains(t, err, part)
+	}
+	registry := prometheus.NewRegistry()
+	deps := journal.Deps{State: journaltest.NewStore().Client("w", journaltest.Faults{}), Writer: "w", Metrics: registry}
+	_, err = journal.New(journal.Config{Service: "test"}, box{}, deps)
+	require.NoError(t, err)
+}
+
+func TestBeforeLoaded(t *testing.T) {
+	deps := journal.Deps{State: journaltest.NewStore().Client("w", journaltest.Faults{}), Writer: "w"}
+	j, err := journal.New(journal.Config{Service: "test"}, box{}, deps)
+	require.NoError(t, err)
+	_, err = j.Do(t.Context(), "a", buy{"a"})
+	assert.Equal(t, errs.Unavailable, errs.From(err).Kind)
+	assert.Error(t, j.Ready())
+	assert.Error(t, j.Sync(t.Context(), 0))
+	assert.Zero(t, j.Shards())
+	assert.Nil(t, j.Heads())
+	assert.Nil(t, j.State(0))
+}
+
+func TestCommitAnswersAndReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{config: journal.Config{Shards: 4}})
+		require.NoError(t, r.Ready())
+		require.Equal(t, 4, r.Shards())
+		for i := range 50 {
+			id := fmt.Sprint("id", i)
+			first, err := r.Do(t.Context(), id, buy{id})
+			require.NoError(t, err)
+			again, err := r.Do(t.Context(), id, buy{id})
+			require.NoError(t, err)
+			require.Equal(t, first.Answer, again.Answer)
+			require.Equal(t, r.ShardOf(id), first.Shard)
+			require.GreaterOrEqual(t, again.Seq, first.Seq)
+		}
+		require.Zero(t, r.State(0).hidden, "what does not survive being written down is not applied either")
+		restarted := start(t, store, options{name: "w2", config: journal.Config{Shards: 9}})
+		require.Equal(t, 4, restarted.Shards(), "the store's number counts")
+		require.Equal(t, r.Heads(), restarted.Heads())
+		for n := range 4 {
+			require.Equal(t, picture(r.State(n)), picture(restarted.State(n)))
+		}
+		require.NoError(t, r.stop())
+		_, err := r.Do(t.Context(), "late", buy{"late"})
+		require.Equal(t, errs.Unavailable, errs.From(err).Kind)
+		require.Error(t, r.Ready())
+		require.Error(t, r.Run(t.Context()), "Run is once")
+	})
+}
+
+// The shard of an id must never change: stored data depends on it.
+func TestShardOfIsStable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, journaltest.NewStore(), options{config: journal.Config{Shards: 7}})
+		got := []int{}
+		for _, id := range []string{"", "a", "sku-1", "0190f7c4-7f2e-7c3e-8f44-6b2f8f0a9d11", "größe"} {
+			got = append(got, r.ShardOf(id))
+		}
+		require.Equal(t, shardsOfSeven, got)
+	})
+}
+
+// shardsOfSeven was computed once with xxhash64 and must stay.
+var shardsOfSeven = []int{6, 6, 0, 2, 5}
+
+func TestRefusalsWriteNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{tickets: 1})
+		_, err := r.buy(t.Context(), "a")
+		require.NoError(t, err)
+		writes := store.Writes()
+		res, err := r.DoShard(t.Context(), 0, buy{"b"})
+		require.Same(t, errSoldOut, err, "a refusal comes back as it is")
+		require.EqualValues(t, 1, res.Seq)
+		_, err = r.buy(t.Context(), "a")
+		require.NoError(t, err)
+		require.Equal(t, writes, store.Writes())
+	})
+}
+
+// A refusal by a replica that does not know yet what another one committed would be a lie to the buyer who has the
+// ticket.
+func TestRefusalLooksAtTheHeadFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		quiet := journal.Config{PollEvery: time.Hour}
+		a, b := start(t, store, options{name: "a", tickets: 1, config: quiet}), start(t, store, options{name: "b", tickets: 1, config: quiet})
+		_, err := a.buy(t.Context(), "first")
+		require.NoError(t, err)
+		require.Zero(t, b.State(0).sold.Len())
+		_, err = b.buy(t.Context(), "second")
+		require.ErrorIs(t, err, errSoldOut)
+		ticket, err := b.buy(t.Context(), "first")
+		require.NoError(t, err)
+		require.Equal(t, 1, ticket)
+	})
+}
+
+func TestSyncSeesOtherWritersAndIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, reads := journaltest.NewStore(), 0
+		quiet := journal.Config{PollEvery: 30 * time.Second}
+		a := start(t, store, options{name: "a", config: quiet})
+		b := start(t, store, options{name: "b", config: quiet, faults: journaltest.Faults{Script: func(op, _ string, _ int) (journaltest.Fault, bool) {
+			reads++
+			return journaltest.Delay, true
+		}}})
+		_, err := a.buy(t.Context(), "x")
+		require.NoError(t, err)
+		reads = 0
+		var syncs sync.WaitGroup
+		for range 100 {
+			syncs.Go(func() { assert.NoError(t, b.Sync(t.Context(), 0)) })
+		}
+		syncs.Wait()
+		require.Equal(t, 1, b.State(0).sold.Len())
+		require.LessOrEqual(t, reads, 6, "two rounds at most, each a few reads")
+		changed := b.Changed(0)
+		_, err = a.buy(t.Context(), "y")
+		require.NoError(t, err)
+		<-changed // by the poll
+		require.Equal(t, 2, b.State(0).sold.Len())
+	})
+}
+
+func TestGroupCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		slow := journaltest.Faults{Script: func(op, _ string, _ int) (journaltest.Fault, bool) {
+			return journaltest.Delay, op == journaltest.OpCreate
+		}}
+		r := start(t, store, options{faults: slow, config: journal.Config{MaxBatchCommands: 50}})
+		var buyers sync.WaitGroup
+		for i := range 100 {
+			buyers.Go(func() {
+				_, err := r.buy(t.Context(), fmt.Sprint(i))
+				assert.NoError(t, err)
+			})
+		}
+		buyers.Wait()
+		require.LessOrEqual(t, r.Heads()[0], uint64(4), "what waits while a commit is under way goes into the next one together")
+	})
+}
+
+func TestBatchBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{config: journal.Config{MaxBatchBytes: 10_000}})
+		var writers sync.WaitGroup
+		for i := range 10 {
+			writers.Go(func() {
+				_, err := r.DoShard(t.Context(), 0, pad{fmt.Sprint(i), strings.Repeat("x", 4000)})
+				assert.NoError(t, err)
+			})
+		}
+		writers.Wait()
+		require.GreaterOrEqual(t, r.Heads()[0], uint64(5), "two fit into a segment")
+		_, err := r.DoShard(t.Context(), 0, pad{"alone", strings.Repeat("x", 200_000)})
+		require.NoError(t, err, "a large one has a segment to itself")
+		_, err = r.DoShard(t.Context(), 0, pad{"huge", strings.Repeat("x", 250_000)})
+		require.True(t, errs.HasCode(err, journal.CodeCommandTooLarge), "%v", err)
+		steps := []journal.Step{}
+		for i := range 4 {
+			steps = append(steps, journal.Step{Index: i, Cmd: pad{fmt.Sprint("s", i), strings.Repeat("x", 100_000)}})
+		}
+		_, err = r.DoShard(t.Context(), 0, journal.Followed{Source: "other", Seq: 1, Steps: steps})
+		require.True(t, errs.HasCode(err, journal.CodeCommandTooLarge), "%v", err)
+		_, err = r.DoShard(t.Context(), 0, journal.Followed{Source: "other", Seq: 1, Steps: steps[:2]})
+		require.NoError(t, err)
+	})
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := journaltest.Faults{Script: func(op, _ string, _ int) (journaltest.Fault, bool) {
+			return journaltest.StallLost, op == journaltest.OpCreate
+		}}
+		store := journaltest.NewStore()
+		store.Put("test/journal", []byte(`{"version":1,"shards":1}`))
+		r := start(t, store, options{faults: stuck, config: journal.Config{MaxQueueCommands: 5, MaxBatchCommands: 1}})
+		var callers sync.WaitGroup
+		var mu sync.Mutex
+		codes := map[string]int{}
+		for i := range 10 {
+			callers.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err := r.buy(ctx, fmt.Sprint(i))
+				mu.Lock()
+				defer mu.Unlock()
+				codes[errs.From(err).Code]++
+			})
+			synctest.Wait()
+		}
+		callers.Wait()
+		require.Equal(t, map[string]int{errs.CodeOutcomeUnknown: 1, errs.CodeUnavailable: 5, errs.CodeOverloaded: 4}, codes,
+			"the one in the write may land; those that waited were dropped; the rest found no room")
+	})
+}
+
+func TestPanicsHarmNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		slow := journaltest.Faults{Script: func(op, _ string, _ int) (journaltest.Fault, bool) {
+			return journaltest.Delay, op == journaltest.OpCreate
+		}}
+		r := start(t, store, options{faults: slow})
+		var callers sync.WaitGroup
+		for i := range 30 {
+			callers.Go(func() {
+				var err error
+				switch i % 4 {
+				case 0:
+					_, err = r.DoShard(t.Context(), 0, crash{"decide"})
+				case 1:
+					_, err = r.DoShard(t.Context(), 0, crash{"apply"})
+				case 2:
+					_, err = r.DoShard(t.Context(), 0, odd{})
+				case 3:
+					_, err := r.buy(t.Context(), fmt.Sprint(i))
+					assert.NoError(t, err)
+					return
+				}
+				assert.Equal(t, errs.Internal, errs.From(err).Kind)
+			})
+		}
+		callers.Wait()
+		require.Equal(t, 7, r.State(0).sold.Len())
+		require.NoError(t, checkSequence(store))
+		again := start(t, store, options{name: "w2"})
+		require.Equal(t, picture(r.State(0)), picture(again.State(0)))
+	})
+}
+
+// What is committed and cannot be applied must stop the process, not be skipped.
+func TestUnreadableSegmentsAreFatal(t *testing.T) {
+	for name, value := range map[string]string{
+		"newer layout":  `{"version":2,"service":"test","shard":0,"seq":1,"events":[]}`,
+		"no JSON":       `{"version":1,`,
+		"another's":     `{"version":1,"service":"test","shard":0,"seq":7,"events":[]}`,
+		"unknown event": `{"version":1,"service":"test","shard":0,"seq":1,"events":[{"type":"test.unknown","data":{}}]}`,
+		"apply panics":  `{"version":1,"service":"test","shard":0,"seq":1,"events":[{"type":"test.bomb","data":{}}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := journaltest.NewStore()
+				live := start(t, store, options{})
+				store.Put("test/journal/0/1", []byte(value))
+				_, err := live.buy(t.Context(), "a")
+				require.Equal(t, errs.Unavailable, errs.From(err).Kind)
+				require.ErrorContains(t, live.stop(), "test/journal/0/1")
+				require.Zero(t, live.State(0).sold.Len())
+				r, err := launch(store, options{name: "w2"})
+				require.NoError(t, err)
+				require.ErrorContains(t, r.stop(), "test/journal/0/1")
+			})
+		})
+	}
+}
+
+func TestStoreDownAndUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := true
+		var mu sync.Mutex
+		store := journaltest.NewStore()
+		r, err := launch(store, options{config: journal.Config{CommitWithin: time.Second}, faults: journaltest.Faults{
+			Script: func(string, string, int) (journaltest.Fault, bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				return journaltest.FailBefore, down
+			}}})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, r.stop()) }()
+		set := func(to bool) { mu.Lock(); down = to; mu.Unlock() }
+		rest(time.Minute)
+		require.Error(t, r.Ready())
+		set(false)
+		<-r.Loaded()
+		require.NoError(t, r.Ready())
+		_, err = r.buy(t.Context(), "a")
+		require.NoError(t, err)
+		set(true)
+		_, err = r.buy(t.Context(), "b")
+		require.True(t, errs.HasCode(err, errs.CodeOutcomeUnknown), "%v", err)
+		require.Error(t, r.Ready())
+		_, err = r.buy(t.Context(), "a")
+		require.Equal(t, errs.Unavailable, errs.From(err).Kind)
+		set(false)
+		waitFor(t, "ready by itself", func() bool { return r.Ready() == nil })
+		ticket, err := r.buy(t.Context(), "b")
+		require.NoError(t, err)
+		require.Equal(t, 2, ticket)
+	})
+}
+
+// After an unknown outcome an answer that writes nothing could be overtaken by the late write that it contradicts.
+func TestFenceAfterUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		var late journaltest.Fault
+		r := start(t, store, options{tickets: 1, config: journal.Config{CommitWithin: time.Second}, faults: journaltest.Faults{
+			Script: func(op, key string, _ int) (journaltest.Fault, bool) {
+				return late, late != journaltest.None && op == journaltest.OpCreate && key == "test/journal/0/2"
+			}}})
+		_, err := r.buy(t.Context(), "a")
+		require.NoError(t, err)
+		late = journaltest.StallLost
+		_, err = r.DoShard(t.Context(), 0, pad{"p", "text"})
+		require.True(t, errs.HasCode(err, errs.CodeOutcomeUnknown), "%v", err)
+		late = journaltest.None
+		_, err = r.buy(t.Context(), "b")
+		require.ErrorIs(t, err, errSoldOut)
+		require.EqualValues(t, 2, r.Heads()[0], "the number of the lost write is taken")
+		require.Contains(t, string(store.Value("test/journal/0/2")), `"events":[]`)
+		_, err = r.buy(t.Context(), "b")
+		require.ErrorIs(t, err, errSoldOut)
+		require.EqualValues(t, 2, r.Heads()[0], "once is enough")
+	})
+}
+
+func TestSegmentsTimeNeverGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{name: "a"})
+		res, err := r.DoShard(t.Context(), 0, buy{"a"})
+		require.NoError(t, err)
+		back := start(t, store, options{name: "b", deps: func(d *journal.Deps) {
+			d.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+		}})
+		later, err := back.DoShard(t.Context(), 0, buy{"b"})
+		require.NoError(t, err)
+		require.Equal(t, res.At, later.At)
+		require.NoError(t, checkSequence(store))
+	})
+}
+
+func TestContendedBatchIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{faults: journaltest.Faults{Script: func(op, key string, _ int) (journaltest.Fault, bool) {
+			if op == journaltest.OpCreate && strings.HasPrefix(key, "test/journal/0/") { // another writer is always first
+				seq := key[strings.LastIndex(key, "/")+1:]
+				store.Put(key, []byte(`{"version":1,"service":"test","shard":0,"seq":`+seq+`,"writer":"other","batch":1,"at":"2026-01-01T00:00:00Z","events":[]}`))
+			}
+			return journaltest.None, false
+		}}})
+		_, err := r.buy(t.Context(), "a")
+		require.Equal(t, errs.Unavailable, errs.From(err).Kind)
+		require.False(t, errs.HasCode(err, errs.CodeOutcomeUnknown))
+	})
+}
+
+func TestPublishing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		var mu sync.Mutex
+		var announced []journal.Segment
+		fails := false
+		r := start(t, store, options{deps: func(d *journal.Deps) {
+			d.Publish = func(_ context.Context, s journal.Segment, encoded []byte) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if fails {
+					return errors.New("no broker")
+				}
+				assert.JSONEq(t, string(store.Value(fmt.Sprintf("test/journal/0/%d", s.Seq))), string(encoded))
+				announced = append(announced, s)
+				return nil
+			}
+		}})
+		traced := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled}))
+		_, err := r.buy(traced, "a")
+		require.NoError(t, err)
+		synctest.Wait()
+		mu.Lock()
+		require.Len(t, announced, 1)
+		require.Equal(t, "00-01000000000000000000000000000000-0200000000000000-01", announced[0].Trace)
+		fails = true
+		mu.Unlock()
+		_, err = r.buy(t.Context(), "b")
+		require.NoError(t, err, "a broker that is down does not hold a commit up")
+	})
+}
