@@ -8,6 +8,9 @@
 // restarts the sidecar (seen after a broker had been away for 135 s). Here a
 // closed connection is noticed and replaced, subscriptions included.
 //
+// With a released daprd: restart the sidecars after the broker has been away
+// for two minutes. Followers pull what they missed either way.
+//
 // In: the metadata, publications and subscriptions of pubsub.jetstream. Out:
 // its deliveries and errors, as they are.
 //

@@ -6,6 +6,9 @@
 // for once goes out with every later message. A mailer of its own for each
 // message takes that away and changes nothing else.
 //
+// With a released daprd: send one message at a time through each sidecar, give
+// recipient and subject with each, and never a copy.
+//
 // In: the metadata and requests of bindings.smtp. Out: its answers. Failure:
 // its errors, as they are. Like it, Invoke does not end with its context once
 // the mail server has accepted the connection.
