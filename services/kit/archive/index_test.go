@@ -32,7 +32,7 @@ func TestIndexIsNeverWronglyNo(t *testing.T) {
 		var at int
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
-				ids := make([]string, rapid.SampledFrom([]int{1, 100, maxRecentIDs / 2}).Draw(t, "ids"))
+				ids := make([]string, rapid.SampledFrom([]int{1, 50, maxRecentIDs / 4}).Draw(t, "ids"))
 				for i := range ids {
 					ids[i] = fmt.Sprint("id", n)
 					n++
@@ -47,10 +47,10 @@ func TestIndexIsNeverWronglyNo(t *testing.T) {
 			"keep":   func(*rapid.T) { earlier, at = x, n },
 			"reload": func(t *rapid.T) { x = reload(t, x) },
 			"": func(t *rapid.T) {
-				for i := 0; i < n; i += 1 + n/200 {
+				for i := 0; i < n; i += 1 + n/40 {
 					require.True(t, x.Maybe(fmt.Sprint("id", i)))
 				}
-				for i := 0; i < at; i += 1 + at/200 {
+				for i := 0; i < at; i += 1 + at/40 {
 					require.True(t, earlier.Maybe(fmt.Sprint("id", i)))
 				}
 			},

@@ -1,0 +1,106 @@
+package order
+
+import (
+	"net/http"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/money"
+)
+
+// stockroom stands in for inventory's holds. Its prices are 100 a unit in EUR unless said otherwise.
+type stockroom struct {
+	mu        sync.Mutex
+	available map[string]int64
+	currency  map[string]string
+	holds     map[string]heldBy
+	asked     int
+	// answer, if set, may take the place of what would be answered; the hold is made all the same.
+	answer func() error
+}
+
+type heldBy struct {
+	lines []inventoryapi.HoldLine
+	hold  inventoryapi.Hold
+}
+
+func newStockroom() *stockroom {
+	return &stockroom{available: map[string]int64{}, currency: map[string]string{}, holds: map[string]heldBy{}}
+}
+
+func (s *stockroom) register(g *echo.Group) {
+	g.POST("/internal/holds", s.postHold)
+	g.POST("/internal/holds/:id/release", s.postRelease)
+}
+
+func (s *stockroom) postHold(c echo.Context) error {
+	var ask inventoryapi.HoldRequest
+	if err := httpx.Decode(c, &ask); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	held, there := s.holds[ask.ID]
+	if there && held.hold.ExpiresAt.After(time.Now()) {
+		if !reflect.DeepEqual(held.lines, ask.Lines) {
+			return errs.New(errs.Unprocessable, inventoryapi.CodeIDReused, "other lines")
+		}
+		return c.JSON(http.StatusCreated, held.hold)
+	}
+	if there { // it has expired: the stock is back and taken anew
+		s.giveBack(ask.ID)
+	}
+	hold := inventoryapi.Hold{ID: ask.ID, ExpiresAt: time.Now().UTC().Add(time.Duration(ask.HoldSeconds) * time.Second)}
+	var unknown []string
+	var short []inventoryapi.Shortage
+	for _, l := range ask.Lines {
+		there, known := s.available[l.SKU]
+		if !known {
+			unknown = append(unknown, l.SKU)
+		} else if there < l.Quantity {
+			short = append(short, inventoryapi.Shortage{SKU: l.SKU, Requested: l.Quantity, Available: there})
+		}
+		currency := s.currency[l.SKU]
+		if currency == "" {
+			currency = "EUR"
+		}
+		hold.Lines = append(hold.Lines, inventoryapi.HeldLine{SKU: l.SKU, Title: "Item " + l.SKU, Quantity: l.Quantity, UnitPrice: money.Of(100, currency)})
+	}
+	switch {
+	case unknown != nil:
+		return errs.New(errs.Unprocessable, inventoryapi.CodeUnknownSKU, "unknown SKU").With("skus", unknown)
+	case short != nil:
+		return errs.New(errs.Conflict, inventoryapi.CodeSoldOut, "not enough stock").With("skus", short)
+	}
+	for _, l := range ask.Lines {
+		s.available[l.SKU] -= l.Quantity
+	}
+	s.holds[ask.ID] = heldBy{ask.Lines, hold}
+	if s.answer != nil {
+		if err := s.answer(); err != nil {
+			return err
+		}
+	}
+	return c.JSON(http.StatusCreated, hold)
+}
+
+func (s *stockroom) postRelease(c echo.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.giveBack(c.Param("id"))
+	return c.NoContent(http.StatusNoContent)
+}
+
+func (s *stockroom) giveBack(id string) {
+	for _, l := range s.holds[id].lines {
+		s.available[l.SKU] += l.Quantity
+	}
+	delete(s.holds, id)
+}
