@@ -72,8 +72,8 @@ again:
 	t = newTrial(s.journal.machine, s.journal.types, head, at, s.journal.cfg.MaxBatchBytes)
 	for i, r := range batch {
 		err := t.decide(r.cmd)
-		if p, ok := errors.AsType[*panicError](err); ok {
-			s.log.Error("the service panicked on a command", "panic", p.value, "stack", string(p.stack))
+		if p, spoiled := err.(*panicError); spoiled {
+			s.logPanic(p)
 			r.answer(outcome{err: errPanicked(p)})
 			batch = slices.Delete(batch, i, i+1)
 			goto again
@@ -81,8 +81,15 @@ again:
 		if err != nil { // errFull
 			return t, batch[:i:i], batch[i:]
 		}
+		if p, ok := errors.AsType[*panicError](t.answers[i].err); ok { // of a follower's step
+			s.logPanic(p)
+		}
 	}
 	return t, batch, nil
+}
+
+func (s *shard[S]) logPanic(p *panicError) {
+	s.log.Error("the service panicked on a command", "panic", p.value, "stack", string(p.stack))
 }
 
 // settle makes the trial's answers true: by committing its events, or, when it has none, by making sure that they

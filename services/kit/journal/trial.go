@@ -41,8 +41,8 @@ func (t *trial[S]) decide(cmd Command) error {
 	} else {
 		answer, err = t.decideDomain(cmd)
 	}
-	var p *panicError
-	if errors.Is(err, errFull) || errors.As(err, &p) {
+	// Not errors.As: a panic inside a step is wrapped, and is a refusal.
+	if _, spoiled := err.(*panicError); spoiled || errors.Is(err, errFull) {
 		return err
 	}
 	t.answers = append(t.answers, outcome{result: Result{Answer: answer}, err: err})

@@ -1,0 +1,250 @@
+package journal_test
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/journal"
+	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
+)
+
+func steps(ids ...string) []journal.Step {
+	list := []journal.Step{}
+	for i, id := range ids {
+		list = append(list, journal.Step{Index: i, Cmd: buy{id}, At: time.Unix(int64(i), 0).UTC(),
+			Event: journal.Record{Type: "other.event", Data: jsontext.Value(`{"id":"` + id + `"}`)}})
+	}
+	return list
+}
+
+func TestFollowedIsOnceAndAllOrNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{tickets: 3})
+		first := journal.Followed{Source: "other", SourceShard: 1, Seq: 5, Steps: steps("a", "b")}
+		for range 2 {
+			_, err := r.DoShard(t.Context(), 0, first)
+			require.NoError(t, err)
+		}
+		require.EqualValues(t, 1, r.Heads()[0], "the duplicate wrote nothing")
+		require.EqualValues(t, 5, r.Offset(0, "other", 1))
+		require.Zero(t, r.Offset(0, "other", 0))
+
+		second := journal.Followed{Source: "other", SourceShard: 1, Seq: 6, Steps: steps("c", "d", "e")}
+		_, err := r.DoShard(t.Context(), 0, second)
+		var refused *journal.StepError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, 1, refused.Step)
+		require.ErrorIs(t, err, errSoldOut)
+		require.Equal(t, 2, r.State(0).sold.Len(), "the step before the refused one is undone")
+		require.EqualValues(t, 5, r.Offset(0, "other", 1))
+
+		second.Park = map[int]string{1: "sold out", 2: "sold out"}
+		_, err = r.DoShard(t.Context(), 0, second)
+		require.NoError(t, err)
+		require.Equal(t, 3, r.State(0).sold.Len())
+		again := start(t, store, options{name: "w2", tickets: 3})
+		require.Equal(t, r.Parked(), again.Parked())
+		parked := again.Parked()
+		require.Len(t, parked, 2)
+		require.Equal(t, "0.other.1.6.1", parked[0].ID)
+		require.JSONEq(t, `{"id":"d"}`, string(parked[0].Event.Data))
+		require.Equal(t, time.Unix(1, 0).UTC(), parked[0].At)
+
+		require.ErrorIs(t, again.Unpark(t.Context(), parked[0].ID, []journal.Command{buy{"d"}}), errSoldOut)
+		require.Equal(t, 1, again.Parked()[0].Attempts)
+		require.NoError(t, again.Unpark(t.Context(), parked[0].ID, []journal.Command{buy{"a"}}))
+		require.NoError(t, again.Discard(t.Context(), parked[1].ID))
+		require.Empty(t, again.Parked())
+		for _, id := range []string{parked[0].ID, "0.nothing", "9.other.1.6.1", "x", ""} {
+			err := again.Discard(t.Context(), id)
+			assert.Equal(t, errs.NotFound, errs.From(err).Kind, "%q: %v", id, err)
+			err = again.Unpark(t.Context(), id, nil)
+			assert.Equal(t, errs.NotFound, errs.From(err).Kind, "%q: %v", id, err)
+		}
+		require.NoError(t, r.Sync(t.Context(), 0))
+		require.Empty(t, r.Parked())
+	})
+}
+
+func TestFollowedStepPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, journaltest.NewStore(), options{})
+		for _, in := range []string{"decide", "apply"} {
+			_, err := r.DoShard(t.Context(), 0, journal.Followed{Source: "other", Seq: 1, Steps: []journal.Step{{Cmd: buy{in}}, {Index: 1, Cmd: crash{in}}}})
+			var refused *journal.StepError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, 1, refused.Step)
+		}
+		require.Zero(t, r.State(0).sold.Len())
+	})
+}
+
+// TestFollowedParts: whatever parts of segments are given by however many overlapping followers, each event's effect
+// is in once and the progress is that of what is in.
+func TestFollowedParts(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		events := rapid.SliceOfN(rapid.IntRange(1, 5), 1, 6).Draw(rt, "events of each segment")
+		picks := rapid.SliceOfN(rapid.IntRange(0, 10), 0, 40).Draw(rt, "parts")
+		var err error
+		synctest.Test(t, func(t *testing.T) { err = followParts(t, events, picks) })
+		if err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+func followParts(t *testing.T, events, picks []int) error {
+	r := start(t, journaltest.NewStore(), options{})
+	part := func(seq, from, through int) journal.Followed {
+		f := journal.Followed{Source: "other", Seq: uint64(seq)}
+		if through < events[seq-1] {
+			f.Through = through
+		}
+		for i := from; i < through; i++ {
+			f.Steps = append(f.Steps, journal.Step{Index: i, Cmd: pad{fmt.Sprintf("%d.%d", seq, i), "x"}})
+		}
+		return f
+	}
+	want := 0
+	for _, pick := range append(picks, make([]int, len(events)+1)...) {
+		done, through := r.Progress(0, "other", 0)
+		if int(done) == len(events) {
+			break
+		}
+		seq := int(done) + 1
+		count := events[seq-1]
+		to := count
+		if pick > 0 {
+			to = min(pick, count)
+		}
+		from := min(pick/2, through) // a slower follower gives some again
+		if _, err := r.DoShard(t.Context(), 0, part(seq, from, to)); err != nil {
+			return err
+		}
+		now, nowThrough := r.Progress(0, "other", 0)
+		switch {
+		case to == count && (int(now) != seq || nowThrough != 0):
+			return fmt.Errorf("segment %d is in, progress says %d/%d", seq, now, nowThrough)
+		case to < count && (int(now) != seq-1 || nowThrough != max(through, to)):
+			return fmt.Errorf("%d/%d is in, progress says %d/%d", seq-1, max(through, to), now, nowThrough)
+		}
+	}
+	for _, n := range events {
+		want += n
+	}
+	if got := r.State(0).texts.Len(); got != want {
+		return fmt.Errorf("%d effects, want %d", got, want)
+	}
+	return nil
+}
+
+func get(t *testing.T, e *echo.Echo, method, path string, into any) *http.Response {
+	t.Helper()
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	if into != nil {
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), into), "%s", w.Body)
+	}
+	return w.Result()
+}
+
+func TestRoutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{name: "a", config: journal.Config{PollEvery: time.Hour}})
+		fill(t, r, "x", 5)
+		served := start(t, store, options{name: "b", config: journal.Config{PollEvery: time.Hour}})
+		fill(t, r, "y", 3)
+		e := echo.New()
+		e.HTTPErrorHandler = func(err error, c echo.Context) { _ = c.JSON(errs.From(err).Kind.Status(), errs.From(err).Extra) }
+		served.Register(e.Group("/test"))
+
+		var heads journal.HeadsAnswer
+		get(t, e, "GET", "/test/journal", &heads)
+		require.Equal(t, journal.HeadsAnswer{Service: "test", Shards: 1, Heads: []uint64{8}, First: []uint64{1}, Followers: []journal.Follower{}}, heads,
+			"the heads are the store's, not what this replica happened to know")
+
+		var page journal.SegmentsAnswer
+		get(t, e, "GET", "/test/journal/0?after=2&limit=4&follower=order&acked=2", &page)
+		require.Len(t, page.Segments, 4)
+		require.EqualValues(t, 3, page.Segments[0].Seq)
+		require.EqualValues(t, 9, page.Head, "the registration is a commit")
+		get(t, e, "GET", "/test/journal", &heads)
+		require.Equal(t, "order", heads.Followers[0].Name)
+		require.EqualValues(t, 2, *heads.Followers[0].Acknowledged[0])
+		get(t, e, "GET", "/test/journal/0?after=9", &page)
+		require.NotNil(t, page.Segments)
+		require.Empty(t, page.Segments)
+
+		for path, status := range map[string]int{
+			"/test/journal/7": 404, "/test/journal/-1": 404, "/test/journal/x": 400, "/test/journal/0?after=-1": 400, "/test/journal/0?after=x": 400,
+			"/test/journal/0?limit=0": 400, "/test/journal/0?limit=201": 400, "/test/journal/0?follower=NO&acked=1": 400,
+			"/test/journal/0?follower=order&acked=x": 400, "/test/journal/99999999999999999999": 400,
+		} {
+			assert.Equal(t, status, get(t, e, "GET", path, nil).StatusCode, path)
+		}
+		require.Equal(t, http.StatusNoContent, get(t, e, "DELETE", "/test/journal/followers/order", nil).StatusCode)
+		require.Empty(t, served.Followers())
+
+		lines := bufio.NewScanner(get(t, e, "GET", "/test/journal/0/snapshot", nil).Body)
+		var kinds []string
+		copied := box{1 << 30}.New()
+		for lines.Scan() {
+			var line struct {
+				Seq     uint64         `json:"seq"`
+				Kind    string         `json:"kind"`
+				Record  jsontext.Value `json:"record"`
+				End     bool           `json:"end"`
+				Records int            `json:"records"`
+			}
+			require.NoError(t, json.Unmarshal(lines.Bytes(), &line))
+			switch {
+			case line.Kind != "":
+				kinds = append(kinds, line.Kind)
+				require.NoError(t, box{}.Load(copied, line.Kind, line.Record))
+			case line.End:
+				require.Len(t, kinds, line.Records)
+			default:
+				require.EqualValues(t, 10, line.Seq)
+			}
+		}
+		require.Equal(t, picture(served.State(0)), picture(copied))
+	})
+}
+
+// What is out of memory comes from the store, the same.
+func TestSegmentsFromMemoryAndStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		small := start(t, store, options{name: "a", config: journal.Config{RecentBytes: 2000}})
+		fill(t, small, "x", 100)
+		large := start(t, store, options{name: "b"})
+		for after := uint64(0); after <= 100; after += 7 {
+			want, err := large.Segments(t.Context(), 0, after, 50)
+			require.NoError(t, err)
+			got, err := small.Segments(t.Context(), 0, after, 50)
+			require.NoError(t, err)
+			for i := range min(len(got), len(want)) {
+				a, _ := json.Marshal(want[i])
+				b, _ := json.Marshal(got[i])
+				require.Equal(t, string(a), string(b))
+			}
+			require.NotEmpty(t, append(got, journal.Segment{})[:1])
+			require.LessOrEqual(t, len(got), 50)
+		}
+	})
+}
