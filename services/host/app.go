@@ -24,7 +24,7 @@ const (
 
 // join mounts every service's routes and makes the two handlers of the host.
 func (h *Host) join() error {
-	deps := httpx.Deps{Log: h.out.Log, Metrics: h.out.Metrics, NewID: h.out.NewID, Tracer: h.out.Tracer}
+	deps := httpx.Deps{Log: h.out.Log, Metrics: h.metrics, NewID: h.out.NewID, Tracer: h.out.Tracer}
 	routes := httpx.NewEcho(h.cfg.HTTP, deps)
 	var wrong []error
 	for _, s := range h.services {
@@ -83,7 +83,7 @@ func (h *Host) ownRoutes(deps httpx.Deps) (http.Handler, error) {
 	e.GET(healthPath, h.health)
 	e.GET(readyPath, h.readiness)
 	e.GET("/dapr/subscribe", h.subscribe)
-	events, err := newEvents(h.topics, h.out)
+	events, err := newEvents(h.topics, h.out.Log, h.metrics)
 	if err != nil {
 		return nil, err
 	}

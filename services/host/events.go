@@ -61,11 +61,11 @@ type events struct {
 	count  *prometheus.CounterVec
 }
 
-func newEvents(topics map[string][]delivery, out Outside) (*events, error) {
-	e := &events{topics: topics, log: out.Log, count: prometheus.NewCounterVec(prometheus.CounterOpts{
+func newEvents(topics map[string][]delivery, log *slog.Logger, reg prometheus.Registerer) (*events, error) {
+	e := &events{topics: topics, log: log, count: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sidecart_host_events_total", Help: "Events that the broker delivered, by what became of them.",
 	}, []string{"topic", "outcome"})}
-	if err := out.Metrics.Register(e.count); err != nil {
+	if err := reg.Register(e.count); err != nil {
 		return nil, fmt.Errorf("host: metrics: %w", err)
 	}
 	return e, nil

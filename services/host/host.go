@@ -19,6 +19,7 @@ import (
 type Host struct {
 	cfg      Config
 	out      Outside
+	metrics  prometheus.Registerer // the host's own
 	services []Service
 	topics   map[string][]delivery // who follows what
 	app      http.Handler          // what the sidecar talks to
@@ -46,6 +47,8 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	if out.Sidecar == nil {
 		return nil, errors.New("host: no sidecar given")
 	}
+	// A metric must have the same label names wherever it is registered, and services' metrics have this one.
+	own := prometheus.WrapRegistererWith(prometheus.Labels{"service": "host"}, out.Metrics)
 	names := make([]string, 0, len(factories))
 	for _, f := range factories {
 		if !serviceName.MatchString(f.Name) || slices.Contains(reserved, f.Name) {
@@ -59,7 +62,7 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	if len(names) == 0 {
 		return nil, errors.New("host: no services given")
 	}
-	h := &Host{cfg: cfg, out: out, addresses: addresses{open: make(chan struct{})}}
+	h := &Host{cfg: cfg, out: out, metrics: own, addresses: addresses{open: make(chan struct{})}}
 	h.calls = newTransport(cfg, out.Log)
 	shared := Deps{
 		Now: out.Now, NewID: out.NewID, Writer: out.NewID(), State: out.Sidecar, Publisher: out.Sidecar, Bindings: out.Sidecar,

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
 func request(t *testing.T, h http.Handler, method, path, token, body string) *httptest.ResponseRecorder {
@@ -88,6 +89,16 @@ func TestEventsReachEveryFollowerAndAreAlwaysAcknowledged(t *testing.T) {
 	}
 	assert.Len(t, got["a"], 2)
 	assert.Equal(t, []string{`{"seq":1}`}, got["c"], "b's panic is b's alone")
+}
+
+// A gateway brings an Echo of its own, on the registerer that it is given: one process, one registry.
+func TestAServiceMayHaveAnEchoOfItsOwn(t *testing.T) {
+	shop := &fakeService{name: "shop", routes: shopRoutes}
+	_, err := New(Config{}, Outside{Sidecar: upSidecar()}, shop.named(), Named{Name: "gateway", New: func(d Deps) (Service, error) {
+		httpx.NewEcho(httpx.Config{Listener: "public"}, httpx.Deps{Metrics: d.Metrics})
+		return &fakeService{name: "gateway"}, nil
+	}})
+	require.NoError(t, err)
 }
 
 func TestHostNeedsItsParts(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // internalRoutes are for operators on this machine: metrics, health in detail and, if asked for, profiles.
 func (h *Host) internalRoutes() http.Handler {
 	e := httpx.NewEcho(httpx.Config{Listener: "internal", HandlerTimeout: h.cfg.HTTP.HandlerTimeout}, httpx.Deps{
-		Log: h.out.Log, Metrics: h.out.Metrics, NewID: h.out.NewID,
+		Log: h.out.Log, Metrics: h.metrics, NewID: h.out.NewID,
 	})
 	e.GET(healthPath, h.health)
 	e.GET(readyPath, h.readiness)
