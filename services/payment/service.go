@@ -2,7 +2,6 @@ package payment
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -10,7 +9,6 @@ import (
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/follow"
 	"github.com/sidecart/sidecart/services/kit/journal"
-	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/kit/stage"
 	"github.com/sidecart/sidecart/services/kit/task"
 	"github.com/sidecart/sidecart/services/order/orderapi"
@@ -47,7 +45,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	cfg.Journal.Service = Name
 	var err error
 	s.journal, err = journal.New(cfg.Journal, machine{}, journal.Deps{
-		State: deps.State, Publish: s.publish, Now: deps.Now, Writer: deps.Writer, Log: deps.Log, Metrics: deps.Metrics,
+		State: deps.State, Publish: s.announce(journal.AnnounceOn(deps.Publisher)), Now: deps.Now, Writer: deps.Writer, Log: deps.Log, Metrics: deps.Metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -95,14 +93,16 @@ func (s *Service) Run(ctx context.Context) error {
 // Ready is nil when the journal can commit.
 func (s *Service) Ready() error { return s.journal.Ready() }
 
-// publish announces a committed segment, and tells the worker that there may be something to do.
-func (s *Service) publish(ctx context.Context, seg journal.Segment, encoded []byte) error {
-	s.worker.Wake()
-	return s.deps.Publisher.Publish(ctx, Name, sidecar.CloudEvent{
-		ID: fmt.Sprintf("%s/%d/%d", seg.Service, seg.Shard, seg.Seq), Type: Name + ".segment", Source: Name,
-		TraceParent: seg.Trace, Data: encoded,
-	})
+// announce publishes a committed segment, and tells the worker that there may be something to do.
+func (s *Service) announce(publish announcer) announcer {
+	return func(ctx context.Context, seg journal.Segment, encoded []byte) error {
+		s.worker.Wake()
+		return publish(ctx, seg, encoded)
+	}
 }
+
+// announcer is what a journal calls after a commit.
+type announcer = func(ctx context.Context, seg journal.Segment, encoded []byte) error
 
 // execute finds what a claimed task is about and asks the provider.
 func (s *Service) execute(p provider) func(context.Context, int, task.Task) task.Outcome {

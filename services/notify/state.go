@@ -1,0 +1,129 @@
+package notify
+
+import (
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/task"
+	"github.com/sidecart/sidecart/services/notify/notifyapi"
+)
+
+// state is one shard: the orders that are not archived, and the messages that are to be sent.
+type state struct {
+	orders   btree.Map[string, *notifyapi.Order]
+	open     btree.Map[string, string] // message that is not sent → order
+	settled  *btree.BTreeG[stamp]      // orders with nothing left to send, by changed_at
+	mail     *task.Set                 // one a channel, so that one that is down holds up no other
+	sms      *task.Set
+	archived *archive.Index
+}
+
+// stamp finds an order by a time.
+type stamp struct {
+	at int64 // Unix nanoseconds
+	id string
+}
+
+func earlier(a, b stamp) bool {
+	if a.at != b.at {
+		return a.at < b.at
+	}
+	return a.id < b.id
+}
+
+func newState() *state {
+	return &state{
+		settled: btree.NewBTreeGOptions(earlier, btree.Options{NoLocks: true}), // see journal.Machine: one writer
+		mail:    &task.Set{}, sms: &task.Set{}, archived: archive.NewIndex(),
+	}
+}
+
+func (s *state) clone() *state {
+	return &state{
+		orders: *s.orders.Copy(), open: *s.open.Copy(), settled: s.settled.Copy(),
+		mail: s.mail.Clone(), sms: s.sms.Clone(), archived: s.archived.Clone(),
+	}
+}
+
+// order is the order if it is in memory, else nil.
+func (s *state) order(id string) *notifyapi.Order {
+	o, _ := s.orders.Get(id)
+	return o
+}
+
+// message finds a message that is not sent.
+func (s *state) message(id string) (orderID string, m notifyapi.Message, ok bool) {
+	orderID, ok = s.open.Get(id)
+	if !ok {
+		return "", m, false
+	}
+	m, ok = messageOf(s.order(orderID), id)
+	return orderID, m, ok
+}
+
+func messageOf(o *notifyapi.Order, id string) (notifyapi.Message, bool) {
+	if o == nil {
+		return notifyapi.Message{}, false
+	}
+	for _, m := range o.Messages {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return notifyapi.Message{}, false
+}
+
+// set is the Set of a channel.
+func (s *state) set(channel string) *task.Set {
+	if channel == notifyapi.ChannelSMS {
+		return s.sms
+	}
+	return s.mail
+}
+
+// put replaces or adds an order and keeps what finds it.
+func (s *state) put(o *notifyapi.Order) {
+	s.remove(o.ID)
+	s.orders.Set(o.ID, o)
+	if settled(o) {
+		s.settled.Set(stampOf(o))
+	}
+}
+
+// remove lets go of an order; one that is not there is no error.
+func (s *state) remove(id string) {
+	if o, there := s.orders.Delete(id); there {
+		s.settled.Delete(stampOf(o))
+	}
+}
+
+func stampOf(o *notifyapi.Order) stamp { return stamp{o.ChangedAt.UnixNano(), o.ID} }
+
+// settled tells whether nothing is left to send.
+func settled(o *notifyapi.Order) bool {
+	for _, m := range o.Messages {
+		if !final(m.Status) {
+			return false
+		}
+	}
+	return true
+}
+
+func final(status string) bool {
+	return status == notifyapi.StatusSent || status == notifyapi.StatusDiscarded
+}
+
+// settledBefore gives up to limit orders that have been settled since before the given time, the oldest first.
+func (s *state) settledBefore(before time.Time, limit int) []*notifyapi.Order {
+	var orders []*notifyapi.Order
+	s.settled.Scan(func(k stamp) bool {
+		if k.at >= before.UnixNano() || len(orders) == limit {
+			return false
+		}
+		orders = append(orders, s.order(k.id))
+		return true
+	})
+	return orders
+}
