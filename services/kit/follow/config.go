@@ -70,6 +70,7 @@ const (
 	maxPendingLooks    = 64   // head looks that wait for the workers to catch up
 	maxReasonBytes     = 500  // of a parked event
 	maxSourceShards    = 1024 // more is a broken answer
+	repeatAcksAfter    = time.Minute
 	logQuietFor        = time.Minute
 	maxSnapshotRecords = 10_000_000 // of a source shard, while seeding
 )

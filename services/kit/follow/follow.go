@@ -137,7 +137,7 @@ func (f *Follower) Deliver(_ context.Context, data []byte) {
 
 // look asks the source for its heads again and again: it finds lost tails, feeds LevelAt, and acknowledges.
 func (f *Follower) look(ctx context.Context, r *running) {
-	ackedAt := time.Time{}
+	var ackedAt, allAckedAt time.Time
 	acked := make([]uint64, len(r.feeds))
 	wait := backOff{first: f.cfg.PollEvery, bound: max(f.cfg.BackOffMax, f.cfg.PollEvery)}
 	for ctx.Err() == nil {
@@ -153,8 +153,13 @@ func (f *Follower) look(ctx context.Context, r *running) {
 		}
 		f.away.worked("the source")
 		wait.reset()
-		if f.deps.Now().Sub(ackedAt) >= f.cfg.AckEvery {
-			ackedAt = f.deps.Now()
+		now := f.deps.Now()
+		if now.Sub(allAckedAt) >= repeatAcksAfter {
+			allAckedAt = now
+			clear(acked) // the source may have restarted, and trims nothing before it has heard of us again
+		}
+		if now.Sub(ackedAt) >= f.cfg.AckEvery {
+			ackedAt = now
 			f.acknowledge(ctx, r, acked)
 		}
 		// A fifth of jitter keeps the followers of one source from asking in step.

@@ -1,0 +1,468 @@
+package gateway
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-json-experiment/json"
+	"github.com/labstack/echo/v4"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
+)
+
+// upstreams are the services behind the gateway, by name; one that is missing cannot be reached.
+type upstreams struct {
+	mu       sync.Mutex
+	handlers map[string]http.Handler
+	seen     []*http.Request
+	bodies   []string
+	fail     error // instead of any answer
+}
+
+func (u *upstreams) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := ""
+	if r.Body != nil {
+		raw, _ := io.ReadAll(r.Body)
+		body = string(raw)
+	}
+	u.mu.Lock()
+	h, fail := u.handlers[r.URL.Host], u.fail
+	if strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(r.URL.Path, "/internal/") {
+		u.seen, u.bodies = append(u.seen, r), append(u.bodies, body)
+	}
+	u.mu.Unlock()
+	if fail != nil && r.URL.Path != "/openapi.yaml" {
+		return nil, fail
+	}
+	if h == nil {
+		return nil, &addressError{}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// addressError is a failure that tells about the inside.
+type addressError struct{}
+
+func (*addressError) Error() string { return "dial tcp 127.0.0.1:3500: connection refused" }
+
+// stub serves a contract and answers everything else with what happened.
+func stub(contract string, answer http.HandlerFunc) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /openapi.yaml", func(w http.ResponseWriter, r *http.Request) {
+		if contract == "" {
+			httpx.WriteProblem(w, r, errs.New(errs.NotFound, errs.CodeNotFound, "none"))
+			return
+		}
+		_, _ = io.WriteString(w, contract)
+	})
+	if answer == nil {
+		answer = func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"ok":true}`)
+		}
+	}
+	mux.HandleFunc("/", answer)
+	return mux
+}
+
+const shop = `
+openapi: 3.0.3
+info: {title: Shop, version: 1.0.0}
+paths:
+  /v1/things:
+    get: {operationId: listThings, responses: {'200': {description: ok}}}
+    post:
+      operationId: addThing
+      requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}, example: {name: "it's"}}}}
+      responses: {'201': {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}}}}, default: {$ref: '#/components/responses/Problem'}}
+  /v1/things/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+    get: {operationId: getThing, responses: {'200': {description: ok}}}
+    delete: {operationId: removeThing, responses: {'204': {description: ok}}}
+components:
+  schemas:
+    Thing: {type: object, required: [name], properties: {name: {type: string}, example: {$ref: '#/components/schemas/Part'}}}
+    Part: {type: object, properties: {n: {type: integer}}}
+    Same: {type: string}
+  responses:
+    Problem: {description: bad, content: {application/problem+json: {schema: {$ref: '#/components/schemas/Same'}}}}
+`
+
+const bank = `
+openapi: 3.0.3
+info: {title: Bank, version: 1.0.0}
+paths:
+  /v1/things/{thing}/bill:
+    get:
+      operationId: getThing
+      parameters: [{name: thing, in: path, required: true, schema: {type: string}}]
+      responses: {'200': {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/Thing'}}}}, default: {$ref: '#/components/responses/Problem'}}
+components:
+  schemas:
+    Thing: {type: object, required: [name], properties: {name: {type: string}, example: {$ref: '#/components/schemas/Part'}}}
+    Part: {type: object, properties: {other: {type: integer}}}
+    Same: {type: string}
+  responses:
+    Problem: {description: bad, content: {application/problem+json: {schema: {$ref: '#/components/schemas/Same'}}}}
+`
+
+// gatewayOf makes a gateway that has learned the contracts of these services.
+func gatewayOf(t testing.TB, u *upstreams, change func(*Config)) *Service {
+	t.Helper()
+	cfg := Config{}
+	for _, name := range []string{"shop", "bank", "quiet"} {
+		if _, there := u.handlers[name]; there {
+			cfg.Services = append(cfg.Services, name)
+		}
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	s, err := New(cfg, host.Deps{Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: u}, Services: []string{Name, "shop"}})
+	require.NoError(t, err)
+	s.learn(t.Context(), map[string]contractOf{})
+	return s
+}
+
+func ask(s *Service, method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	_, h := s.Public()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func problem(t *testing.T, w *httptest.ResponseRecorder, status int, code string) httpx.Problem {
+	t.Helper()
+	var p httpx.Problem
+	require.Equal(t, status, w.Code, w.Body.String())
+	require.Equal(t, httpx.ContentTypeProblem, w.Header().Get("Content-Type"))
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &p))
+	require.Equal(t, code, p.Code)
+	require.NotEmpty(t, p.TraceID)
+	require.NotContains(t, w.Body.String(), "127.0.0.1")
+	return p
+}
+
+func TestConfigSaysEverythingThatIsWrong(t *testing.T) {
+	_, err := New(Config{Address: "nowhere", Services: []string{"gateway"}, MaxInFlight: -1, RefreshEvery: -1}, host.Deps{})
+	for _, part := range []string{"Address", "itself", "MaxInFlight", "RefreshEvery"} {
+		assert.ErrorContains(t, err, part)
+	}
+}
+
+func TestOnlyContractPathsAreReachable(t *testing.T) {
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}
+	s := gatewayOf(t, u, nil)
+	for _, path := range []string{
+		"/internal/status", "/journal", "/journal/0", "/shop/journal", "/v1/internal/status", "/v1", "/v1/", "/v1/things/", "/v1/things/a/b",
+		"//v1/things", "/v1//things", "/shop/v1/things", "/openapi.yaml", "/metrics", "/healthz", "/v1/Things", "/v1/%74hings/a/b", "/dapr/subscribe", "/events/shop",
+	} {
+		problem(t, ask(s, "GET", path, ""), 404, errs.CodeNotFound)
+	}
+	for _, path := range []string{
+		"/v1/things/..", "/v1/things/%2e%2e", "/v1/things/a%2fb", "/v1/things/%2e%2e%2finternal", "/v1/things/a%5cb", "/v1/things/%252e%252e", "/v1/things/%25252f",
+	} {
+		problem(t, ask(s, "GET", path, ""), 400, errs.CodeInvalidRequest)
+	}
+	assert.Empty(t, u.seen)
+	for path, forwarded := range map[string]string{
+		"/v1/things": "/v1/things", "/v1/%74hings": "/v1/things", "/v1/things/a": "/v1/things/a", "/v1/things/50%25": "/v1/things/50%25",
+		"/v1/things/a%3Fb%23c": "/v1/things/a%3Fb%23c", "/v1/things/caf%C3%A9?x=1&y=%26": "/v1/things/caf%C3%A9?x=1&y=%26",
+	} {
+		w := ask(s, "GET", path, "")
+		require.Equal(t, 200, w.Code, path)
+		last := u.seen[len(u.seen)-1]
+		assert.Equal(t, "http://shop"+forwarded, last.URL.String())
+	}
+}
+
+func TestWrongMethodNamesTheRightOnes(t *testing.T) {
+	s := gatewayOf(t, &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}, nil)
+	for path, allow := range map[string]string{
+		"/v1/things": "GET, HEAD, POST", "/v1/things/a": "DELETE, GET, HEAD", "/docs": "GET, HEAD", "/": "GET, HEAD", "/v1/ops/services": "GET, HEAD",
+		"/v1/ops/parked/shop/x/retry": "POST",
+	} {
+		for _, method := range []string{"PATCH", "TRACE", "BREW"} {
+			w := ask(s, method, path, "")
+			problem(t, w, 405, httpx.CodeMethodNotAllowed)
+			assert.Equal(t, allow, w.Header().Get("Allow"))
+		}
+	}
+	w := ask(s, "HEAD", "/v1/things", "")
+	assert.Equal(t, 200, w.Code)
+}
+
+func TestRequestsAndAnswersPassWithoutWhatIsInternal(t *testing.T) {
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Idempotent-Replayed", "true")
+		for _, name := range []string{"Dapr-Api-Token", "Server", "X-Request-Id", "Traceparent", "Connection", "Keep-Alive", "X-Secret-Hop", "X-Sidecart-Shard", "Via"} {
+			h.Set(name, "inside")
+		}
+		h.Set("Connection", "x-secret-hop, close")
+		w.WriteHeader(http.StatusCreated)
+		_, _ = io.WriteString(w, `{"name":"x"}`)
+	})}}
+	s := gatewayOf(t, u, nil)
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	w := ask(s, "POST", "/v1/things", `{"name":"x"}`, "Content-Type", "application/json", "Idempotency-Key", "k", "Dapr-Api-Token", "stolen",
+		"Connection", "X-Mine", "X-Mine", "1", "Transfer-Encoding", "chunked", "X-Forwarded-For", "1.2.3.4", "Traceparent", parent, "X-Request-Id", "req-1")
+	require.Equal(t, 201, w.Code, w.Body.String())
+	assert.Equal(t, `{"name":"x"}`, w.Body.String())
+	assert.Equal(t, "true", w.Header().Get("Idempotent-Replayed"))
+	assert.Equal(t, "req-1", w.Header().Get("X-Request-Id"))
+	for name, values := range w.Header() {
+		assert.NotContains(t, values, "inside", name)
+	}
+	r := u.seen[0]
+	assert.Equal(t, `{"name":"x"}`, u.bodies[0])
+	assert.Equal(t, "k", r.Header.Get("Idempotency-Key"))
+	assert.Equal(t, "req-1", r.Header.Get("X-Request-Id"))
+	assert.Contains(t, r.Header.Get("Traceparent"), "4bf92f3577b34da6a3ce929d0e0e4736")
+	for _, name := range []string{"Dapr-Api-Token", "Connection", "X-Mine", "Transfer-Encoding", "X-Forwarded-For"} {
+		assert.Empty(t, r.Header.Values(name), name)
+	}
+}
+
+func TestProblemsPassAndOtherFailuresDoNot(t *testing.T) {
+	var answer http.HandlerFunc
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, func(w http.ResponseWriter, r *http.Request) { answer(w, r) })}}
+	s := gatewayOf(t, u, nil)
+	answer = func(w http.ResponseWriter, r *http.Request) {
+		e := errs.New(errs.Conflict, "sold_out", "no more").With("skus", []string{"a"})
+		httpx.WriteProblem(w, r, e)
+	}
+	p := problem(t, ask(s, "GET", "/v1/things", ""), 409, "sold_out")
+	assert.Equal(t, []any{"a"}, p.Extra["skus"])
+
+	answer = func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, `{"errorCode":"ERR_DIRECT_INVOKE","message":"failed to dial 127.0.0.1:40001"}`)
+	}
+	w := ask(s, "GET", "/v1/things", "")
+	problem(t, w, 503, errs.CodeUnavailable)
+	assert.Equal(t, "1", w.Header().Get("Retry-After"))
+	w = ask(s, "POST", "/v1/things", "{}")
+	problem(t, w, 503, errs.CodeOutcomeUnknown)
+	assert.Equal(t, "1", w.Header().Get("Retry-After"))
+
+	u.fail = &addressError{}
+	problem(t, ask(s, "GET", "/v1/things", ""), 503, errs.CodeUnavailable)
+	problem(t, ask(s, "DELETE", "/v1/things/a", ""), 503, errs.CodeOutcomeUnknown)
+	u.fail = httpx.ErrNotSent
+	problem(t, ask(s, "POST", "/v1/things", "{}"), 503, errs.CodeUnavailable)
+}
+
+func TestBodiesAndRequestsInFlightAreBounded(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/things/slow" {
+			close(entered)
+			<-leave
+		}
+		if r.URL.Path == "/v1/things/huge" {
+			_, _ = w.Write(make([]byte, 2000))
+		}
+	})}}
+	s := gatewayOf(t, u, func(c *Config) { c.MaxInFlight, c.MaxBodyBytes, c.MaxAnswerBytes = 1, 100, 1000 })
+	p := problem(t, ask(s, "POST", "/v1/things", strings.Repeat("x", 101)), 413, httpx.CodeBodyTooLarge)
+	assert.Equal(t, "body", p.Errors[0].Field)
+	r := httptest.NewRequest("POST", "/v1/things", io.MultiReader(strings.NewReader(strings.Repeat("x", 101)))) // of unknown length
+	w := httptest.NewRecorder()
+	s.public.ServeHTTP(w, r)
+	problem(t, w, 413, httpx.CodeBodyTooLarge)
+	problem(t, ask(s, "GET", "/v1/things/huge", ""), 500, errs.CodeInternal)
+
+	done := make(chan struct{})
+	go func() { defer close(done); ask(s, "GET", "/v1/things/slow", "") }()
+	<-entered
+	w = ask(s, "GET", "/v1/things", "")
+	problem(t, w, 503, errs.CodeOverloaded)
+	assert.Equal(t, "1", w.Header().Get("Retry-After"))
+	close(leave)
+	<-done
+	assert.Equal(t, 200, ask(s, "GET", "/v1/things", "").Code)
+}
+
+func TestReadyWhenAllContractsAreKnownOrAfterAWhile(t *testing.T) {
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}
+	s := gatewayOf(t, u, func(c *Config) { c.Services = []string{"shop", "bank"} })
+	assert.ErrorContains(t, s.Ready(), "bank")
+	assert.Equal(t, 200, ask(s, "GET", "/v1/things", "").Code)
+	problem(t, ask(s, "GET", "/v1/things/a/bill", ""), 503, errs.CodeUnavailable)
+	assert.Contains(t, ask(s, "GET", "/docs", "").Body.String(), "bank did not answer")
+	s.started.Store(true)
+	assert.NoError(t, s.Ready())
+
+	known := map[string]contractOf{}
+	u.handlers["bank"] = stub("openapi: broken", nil)
+	assert.False(t, s.learn(t.Context(), known))
+	u.handlers["bank"] = stub(bank, nil)
+	assert.True(t, s.learn(t.Context(), known))
+	s.started.Store(false)
+	assert.NoError(t, s.Ready())
+	assert.Equal(t, 200, ask(s, "GET", "/v1/things/a/bill", "").Code)
+	delete(u.handlers, "bank") // it goes away: its paths stay known
+	assert.True(t, s.learn(t.Context(), known))
+	problem(t, ask(s, "GET", "/v1/things/a/bill", ""), 503, errs.CodeUnavailable)
+}
+
+func TestRunLearnsAndStops(t *testing.T) {
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil), "quiet": stub("", nil)}}
+	s := gatewayOf(t, u, nil)
+	s.table.Load().missing = []string{"shop"} // as before the first look
+	done := make(chan error, 1)
+	ctx, cancel := contextOf(t)
+	go func() { done <- s.Run(ctx) }()
+	require.Eventually(t, func() bool { return s.Ready() == nil }, waitAtMost, waitStep)
+	cancel()
+	assert.NoError(t, <-done)
+}
+
+func TestContractsThatOpenTooMuchAreRefused(t *testing.T) {
+	for _, path := range []string{"/internal/x", "/v2/x", "/v1/{a}{b}", "/v1/a{b}", "/v1/a%2fb", "/v1/..", "/v1//x", "/v1/*", "/v1/{}"} {
+		raw := "openapi: 3.0.3\ninfo: {title: x, version: '1'}\npaths:\n  '" + path + "':\n    get: {responses: {'200': {description: ok}}}\n"
+		_, err := readContract("x", []byte(raw))
+		assert.Error(t, err, path)
+	}
+	_, err := readContract("x", []byte("openapi: 3.0.3\ninfo: {title: x, version: '1'}\npaths: {}\ncomponents: {schemas: {A: {$ref: 'file:///etc/passwd'}}}"))
+	assert.Error(t, err)
+}
+
+func TestMergeRenamesWhatDiffersAndSharesWhatIsTheSame(t *testing.T) {
+	s := gatewayOf(t, &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil), "bank": stub(bank, nil)}}, nil)
+	w := ask(s, "GET", "/openapi.json", "")
+	require.Equal(t, 200, w.Code)
+	doc, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
+	require.NoError(t, err)
+	require.NoError(t, doc.Validate(t.Context()))
+	for _, name := range []string{"Thing", "Part", "Same", "BankThing", "BankPart"} {
+		assert.Contains(t, doc.Components.Schemas, name)
+	}
+	assert.NotContains(t, doc.Components.Schemas, "BankSame")
+	assert.NotContains(t, doc.Components.Schemas, "ShopThing")
+	bill := doc.Paths.Value("/v1/things/{thing}/bill").Get
+	assert.Equal(t, "bankGetThing", bill.OperationID)
+	schema := bill.Responses.Value("200").Value.Content["application/json"].Schema
+	assert.Equal(t, "#/components/schemas/BankThing", schema.Ref)
+	assert.Equal(t, "#/components/schemas/BankPart", schema.Value.Properties["example"].Ref)
+	assert.Contains(t, schema.Value.Properties["example"].Value.Properties, "other")
+	assert.Len(t, doc.Paths.Value("/v1/things/{id}").Get.Parameters, 1, "a path's own parameters belong to its operations")
+
+	again := ask(s, "GET", "/openapi.json", "", "If-None-Match", w.Header().Get("ETag"))
+	assert.Equal(t, 304, again.Code)
+	assert.Empty(t, again.Body.String())
+	assert.Equal(t, 200, ask(s, "GET", "/openapi.json", "", "If-None-Match", `"other"`).Code)
+}
+
+func TestTheFirstContractKeepsAnOperationThatTwoHave(t *testing.T) {
+	second := strings.ReplaceAll(shop, "Shop", "Copy")
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil), "bank": stub(second, nil)}}
+	s := gatewayOf(t, u, nil)
+	assert.Len(t, s.table.Load().twice, 4)
+	ask(s, "GET", "/v1/things", "")
+	assert.Equal(t, "shop", u.seen[0].URL.Host)
+}
+
+func TestThePagesForPeople(t *testing.T) {
+	s := gatewayOf(t, &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil), "bank": stub(bank, nil)}}, nil)
+	w := ask(s, "GET", "/docs", "")
+	require.Equal(t, 200, w.Code)
+	page := w.Body.String()
+	assert.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
+	for _, part := range []string{"/v1/things/{id}", "listThings", "/v1/ops/services", "curl -sS -X POST", "name"} {
+		assert.Contains(t, page, part)
+	}
+	for _, outside := range []string{"<script", "src=", "@import", "url("} {
+		assert.NotContains(t, page, outside)
+	}
+	w = ask(s, "GET", "/", "", "Accept", "text/html,*/*")
+	assert.Contains(t, w.Body.String(), `href="/docs"`)
+	w = ask(s, "GET", "/", "")
+	assert.Contains(t, w.Body.String(), `"/openapi.json"`)
+}
+
+func TestTheRealContractsGoTogether(t *testing.T) {
+	contracts := []contractOf{}
+	own, err := readContract(Name, contract)
+	require.NoError(t, err)
+	contracts = append(contracts, own)
+	for _, name := range []string{"inventory", "order", "payment", "notify"} {
+		raw, err := os.ReadFile("../" + name + "/openapi.yaml")
+		if os.IsNotExist(err) {
+			continue // a service without a public part
+		}
+		require.NoError(t, err)
+		c, err := readContract(name, raw)
+		require.NoError(t, err)
+		contracts = append(contracts, c)
+	}
+	table, err := newTable(contracts, nil)
+	require.NoError(t, err)
+	assert.Empty(t, table.twice)
+	if dir := os.Getenv("SIDECART_DOCS_OUT"); dir != "" {
+		require.NoError(t, os.WriteFile(dir+"/docs.html", table.docs.body, 0o600))
+		require.NoError(t, os.WriteFile(dir+"/openapi.json", table.openAPI.body, 0o600))
+	}
+}
+
+func TestTheOwnContractHasAHandlerForEachOperation(t *testing.T) {
+	s := gatewayOf(t, &upstreams{}, nil)
+	e := echo.New()
+	s.Register(e.Group("/gateway"))
+	assert.Len(t, e.Routes(), len(s.local))
+	for _, r := range s.own.routes() {
+		assert.NotNil(t, s.local[r.operation], r.operation)
+	}
+	assert.Equal(t, Name, s.Name())
+	assert.Empty(t, s.Follows())
+	assert.NotEmpty(t, s.Contract())
+}
+
+// Whatever path is asked for: nothing but contract paths reaches a service, and never with more or other segments.
+func FuzzRouting(f *testing.F) {
+	for _, seed := range []string{"/v1/things", "/v1/things/..", "/v1/things/%2e%2e/internal/status", "/v1/things/%252f", "//internal", "/v1/things/a?b=c", "/v1/things/\\..\\x", "/%76%31/things/x", "/v1/things/a;b"} {
+		f.Add(seed)
+	}
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}
+	s := gatewayOf(f, u, nil)
+	f.Fuzz(func(t *testing.T, target string) {
+		r, err := http.NewRequest(http.MethodGet, "http://gateway"+target, nil)
+		if err != nil || r.URL.Host != "gateway" {
+			t.Skip()
+		}
+		r.Body, u.seen = http.NoBody, nil
+		w := httptest.NewRecorder()
+		s.public.ServeHTTP(w, r)
+		if w.Code == http.StatusInternalServerError {
+			t.Fatalf("%q: %s", target, w.Body.String())
+		}
+		for _, seen := range u.seen {
+			parts := strings.Split(seen.URL.EscapedPath(), "/")
+			if seen.URL.Host != "shop" || len(parts) < 3 || len(parts) > 4 || parts[1] != "v1" || parts[2] != "things" {
+				t.Fatalf("%q reached %s", target, seen.URL)
+			}
+			if strings.ContainsAny(strings.TrimPrefix(seen.URL.Path, "/v1/things/"), `\`) || strings.Contains(seen.URL.Path, "..") && len(parts) == 4 && (seen.URL.Path == "/v1/things/..") {
+				t.Fatalf("%q reached %s", target, seen.URL)
+			}
+		}
+	})
+}

@@ -1,0 +1,192 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
+)
+
+// dispatch answers every public request: the gateway's own pages, its own operations, or a service.
+func (s *Service) dispatch(c echo.Context) error {
+	t := s.table.Load()
+	r := c.Request()
+	if page, ok := s.pages(t)[r.URL.Path]; ok {
+		c.SetPath(r.URL.Path)
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			return notAllowed(c, "GET, HEAD")
+		}
+		return page(c)
+	}
+	segments, err := segmentsOf(r.URL)
+	if err != nil {
+		return err
+	}
+	end := t.root.find(segments)
+	if end == nil {
+		if len(t.missing) > 0 && strings.HasPrefix(r.URL.Path, publicPrefix) {
+			return later("a part of the service is not there yet; try again shortly", nil)
+		}
+		return errs.New(errs.NotFound, errs.CodeNotFound, "there is nothing here")
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet // the answer's body is left out by net/http
+	}
+	route, ok := end.methods[method]
+	if !ok {
+		return notAllowed(c, end.allow())
+	}
+	c.SetPath(route.template) // for metrics and logs
+	if route.service == Name {
+		s.fillParams(c, route, segments)
+		return s.local[route.operation](c)
+	}
+	return s.proxy(c, route.service, method, join(segments))
+}
+
+// fillParams gives the gateway's own handlers their path parameters, as Echo would.
+func (s *Service) fillParams(c echo.Context, r route, segments []string) {
+	var names, values []string
+	for i, t := range split(r.template) {
+		if isParam(t) {
+			names = append(names, strings.Trim(t, "{}"))
+			values = append(values, segments[i])
+		}
+	}
+	c.SetParamNames(names...)
+	c.SetParamValues(values...)
+	c.Request().URL.RawPath = "" // the values are decoded already
+}
+
+func notAllowed(c echo.Context, allow string) error {
+	c.Response().Header().Set(echo.HeaderAllow, allow)
+	return errs.New(errs.MethodNotAllowed, httpx.CodeMethodNotAllowed, "this method does not apply here; these do: "+allow)
+}
+
+// later is a 503 that says nothing was changed.
+func later(message string, cause error) *errs.Error {
+	e := errs.New(errs.Unavailable, errs.CodeUnavailable, message).Wrap(cause)
+	e.RetryAfter = time.Second
+	return e
+}
+
+// proxy hands the request to a service and its answer to the caller. The body is read before the service is
+// called, so that a slow sender holds nobody but itself; the answer is read before a byte of it is passed on, so
+// that one that breaks off is an error and not half an answer.
+func (s *Service) proxy(c echo.Context, service, method, path string) error {
+	r := c.Request()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return bodyError(err, s.cfg.MaxBodyBytes)
+	}
+	target := &url.URL{Scheme: "http", Host: service, Path: r.URL.Path, RawPath: path, RawQuery: r.URL.RawQuery}
+	if target.Path, err = url.PathUnescape(path); err != nil {
+		return errs.InvalidField("path", "is not properly escaped")
+	}
+	out, err := http.NewRequestWithContext(r.Context(), method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	out.Header = forwarded(r.Header)
+	httpx.Propagate(r.Context(), out.Header)
+	resp, err := s.deps.Client.Do(out)
+	if err != nil {
+		return unreachable(method, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, s.cfg.MaxAnswerBytes+1))
+	if err != nil {
+		return unreachable(method, err)
+	}
+	if int64(len(answer)) > s.cfg.MaxAnswerBytes {
+		return errs.From(errors.New("the answer of " + service + " is over its bound"))
+	}
+	if resp.StatusCode >= http.StatusBadRequest && !isOurs(resp) {
+		// Something between us and the service answered. What it says is about our inside.
+		return unreachable(method, errors.New(service+": answer "+strconv.Itoa(resp.StatusCode)+" is not a problem document"))
+	}
+	passBack(c.Response().Header(), resp.Header)
+	if len(answer) == 0 {
+		return c.NoContent(resp.StatusCode)
+	}
+	return c.Blob(resp.StatusCode, resp.Header.Get(echo.HeaderContentType), answer)
+}
+
+func bodyError(err error, maxBytes int64) error {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		e := errs.Newf(errs.TooLarge, httpx.CodeBodyTooLarge, "the body is over %d bytes", maxBytes)
+		e.Fields = []errs.Field{{Field: "body", Message: e.Message}}
+		return e
+	}
+	return errs.InvalidField("body", "ended before its announced length, or came too slowly")
+}
+
+// unreachable words a failure between us and a service: where the request may have changed something, the outcome
+// is unknown.
+func unreachable(method string, err error) error {
+	if method == http.MethodGet || errors.Is(err, httpx.ErrNotSent) {
+		return later("a part of the service cannot be reached; nothing was changed; try again shortly", err)
+	}
+	return errs.OutcomeUnknown(err)
+}
+
+// isOurs tells whether a failure was worded by one of our services.
+func isOurs(resp *http.Response) bool {
+	return resp.StatusCode < http.StatusBadRequest || httpx.IsProblem(resp)
+}
+
+// Headers that end here, in both directions.
+var (
+	hopByHop = []string{
+		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade",
+	}
+	// What is made anew here, or must not be believed from outside.
+	notForwarded = []string{
+		"Host", "Content-Length", "Accept-Encoding", "Expect", "Traceparent", "Tracestate", "Baggage", "Grpc-Trace-Bin",
+		"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", httpx.HeaderRequestID,
+	}
+	notPassedBack = []string{
+		"Content-Length", "Content-Type", "Date", "Server", "Via", "Traceparent", "Tracestate", "Grpc-Trace-Bin", httpx.HeaderRequestID,
+	}
+)
+
+// internalPrefixes begin the names of headers that belong to our own machinery.
+var internalPrefixes = []string{"Dapr-", "X-Dapr-", "Daprapi", "X-Sidecart-", "Metadata."}
+
+func forwarded(in http.Header) http.Header { return without(in, notForwarded) }
+
+func passBack(into, from http.Header) {
+	for name, values := range without(from, notPassedBack) {
+		into[name] = values
+	}
+}
+
+// without copies a header but for what belongs to one connection, to our machinery, or is named.
+func without(in http.Header, names []string) http.Header {
+	out := make(http.Header, len(in))
+	for name, values := range in {
+		internal := slices.ContainsFunc(internalPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+		if !internal && !slices.Contains(hopByHop, name) && !slices.Contains(names, name) {
+			out[name] = slices.Clone(values)
+		}
+	}
+	for _, list := range in["Connection"] {
+		for _, name := range strings.Split(list, ",") {
+			delete(out, textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)))
+		}
+	}
+	return out
+}
