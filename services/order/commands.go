@@ -11,7 +11,8 @@ import (
 
 type look = *archive.Look[orderapi.Order]
 
-// placeOrder records an order whose lines inventory holds until HoldUntil. Answer: placement.
+// placeOrder records an order that may be paid for PayWithin, but not past PayBefore, since its lines are held until
+// some time after that. Answer: placement.
 type placeOrder struct {
 	OrderID     string
 	Fingerprint string
@@ -20,7 +21,7 @@ type placeOrder struct {
 	Lines       []orderapi.Line
 	Total       money.Money
 	PayWithin   time.Duration
-	HoldUntil   time.Time
+	PayBefore   time.Time
 	Look        look
 }
 

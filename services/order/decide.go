@@ -69,8 +69,8 @@ func decidePlace(s *state, at journal.At, c placeOrder) (any, []journal.Event, e
 		return placement{Order: asPlaced(*first), Replayed: true}, nil, nil
 	}
 	payBy := at.Time.Add(c.PayWithin)
-	if held := c.HoldUntil.Add(-holdMargin); held.Before(payBy) {
-		payBy = held
+	if c.PayBefore.Before(payBy) {
+		payBy = c.PayBefore
 	}
 	if !payBy.After(at.Time) {
 		return nil, nil, refuseHoldOver()

@@ -59,7 +59,7 @@ func TestNoOrderOutlivesItsHold(t *testing.T) {
 	l.pass(5 * time.Minute) // between hold and record
 	answer, _, err := l.do(cmd)
 	require.NoError(t, err)
-	require.Equal(t, cmd.HoldUntil.Add(-holdMargin), answer.(placement).Order.PayBy)
+	require.Equal(t, cmd.PayBefore, answer.(placement).Order.PayBy)
 
 	late := aPlacement("b", start)
 	l.pass(payWithin)

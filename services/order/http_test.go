@@ -101,9 +101,9 @@ func TestAKeyWhoseHoldExpiredUnrecorded(t *testing.T) {
 		s.stock.answer = func() error { return errs.OutcomeUnknown(nil) }
 		s.place("k1", basket("mug", 1)).refused(503, errs.CodeOutcomeUnknown)
 		s.stock.answer = nil
-		later(defaultPayWithin + holdMargin/2)
+		later(defaultPayWithin + maxHoldMargin/2)
 		s.place("k1", basket("mug", 1)).refused(503, orderapi.CodeHoldExpired)
-		later(holdMargin)
+		later(maxHoldMargin)
 		s.place("k1", basket("mug", 1)).order(201)
 	})
 }

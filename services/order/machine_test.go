@@ -135,7 +135,7 @@ func aPlacement(id string, now time.Time) placeOrder {
 	return placeOrder{
 		OrderID: id, Fingerprint: "f", Customer: "ada", Contact: orderapi.Contact{Email: "ada@example.com"},
 		Lines: []orderapi.Line{{SKU: "mug", Title: "Mug", Quantity: 2, UnitPrice: money.Of(1250, "EUR")}},
-		Total: money.Of(2500, "EUR"), PayWithin: payWithin, HoldUntil: now.Add(payWithin + holdMargin),
+		Total: money.Of(2500, "EUR"), PayWithin: payWithin, PayBefore: now.Add(payWithin),
 	}
 }
 

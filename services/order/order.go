@@ -2,7 +2,6 @@ package order
 
 import (
 	"slices"
-	"time"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
 	"github.com/sidecart/sidecart/services/kit/journal"
@@ -53,9 +52,6 @@ func settled(o *orderapi.Order) bool {
 
 // Bounds of the domain.
 const (
-	// holdMargin is how much longer than pay_by the stock is held, so that a payment that was asked for in time
-	// normally finds it.
-	holdMargin = time.Minute
 	// maxTimedOutBytes and maxTimedOutOrders bound what one TimeOut cancels, so that a segment stays small.
 	maxTimedOutBytes  = 48 << 10
 	maxTimedOutOrders = 64

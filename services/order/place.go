@@ -40,7 +40,7 @@ func (s *Service) place(ctx context.Context, id string, r orderapi.PlaceRequest)
 	}
 	cmd := placeOrder{
 		OrderID: id, Fingerprint: print, Customer: r.Customer, Contact: r.Contact,
-		PayWithin: s.cfg.PayWithin, HoldUntil: hold.ExpiresAt,
+		PayWithin: s.cfg.PayWithin, PayBefore: hold.ExpiresAt.Add(-s.cfg.holdMargin()),
 	}
 	if cmd.Lines, cmd.Total, err = priced(hold); err != nil {
 		s.release(ctx, id, hold)
@@ -57,7 +57,7 @@ func (s *Service) place(ctx context.Context, id string, r orderapi.PlaceRequest)
 func (s *Service) hold(ctx context.Context, id string, r orderapi.PlaceRequest) (inventoryapi.Hold, error) {
 	ctx, cancel := context.WithTimeout(ctx, holdWithin)
 	defer cancel()
-	seconds := int64((s.cfg.PayWithin + holdMargin + time.Second - 1) / time.Second)
+	seconds := int64((s.cfg.PayWithin + s.cfg.holdMargin() + time.Second - 1) / time.Second)
 	ask := inventoryapi.HoldRequest{ID: id, HoldSeconds: seconds}
 	for _, l := range r.Lines {
 		ask.Lines = append(ask.Lines, inventoryapi.HoldLine{SKU: l.SKU, Quantity: l.Quantity})

@@ -45,6 +45,8 @@ const (
 	minPayWithin        = time.Second
 	maxPayWithin        = 23 * time.Hour
 	defaultPayWithin    = 15 * time.Minute
+	minHoldMargin       = 5 * time.Second
+	maxHoldMargin       = time.Minute
 	defaultTimeOutEvery = 500 * time.Millisecond
 	maxParallelLists    = 4 // customers' lists written at the same time
 )
@@ -59,6 +61,12 @@ func (c Config) withDefaults() Config {
 	}
 	c.Journal.Service = Name
 	return c
+}
+
+// holdMargin is how much longer than pay_by the stock is held, so that a payment that was asked for in time normally
+// finds it. It is also how much longer a hold stands that no order came of.
+func (c Config) holdMargin() time.Duration {
+	return min(max(c.PayWithin/4, minHoldMargin), maxHoldMargin)
 }
 
 // validate says everything that is wrong; the journal, the followers and the archiver check their own parts.

@@ -65,7 +65,12 @@ func (j *Journal[S, T]) Unpark(ctx context.Context, id string, cmds []journal.Co
 	if shard < 0 { // none of them can be about an archived aggregate
 		return j.Log.Unpark(ctx, id, cmds)
 	}
-	return j.looking(ctx, shard, cmds, func(cmds []journal.Command) error { return j.Log.Unpark(ctx, id, cmds) })
+	// A refused attempt is noted with the entry, so the look comes before the first one.
+	looked, err := j.lookAll(ctx, shard, cmds)
+	if err != nil {
+		return err
+	}
+	return j.looking(ctx, shard, looked, func(cmds []journal.Command) error { return j.Log.Unpark(ctx, id, cmds) })
 }
 
 // looking calls do until it no longer asks for a look.
@@ -75,13 +80,9 @@ func (j *Journal[S, T]) looking(ctx context.Context, shard int, cmds []journal.C
 		if !errors.Is(err, ErrLookAgain) {
 			return err
 		}
-		looked := make([]journal.Command, len(cmds))
-		for i, c := range cmds {
-			c, lookErr := j.look(ctx, shard, c)
-			if lookErr != nil {
-				return lookErr
-			}
-			looked[i] = c
+		looked, lookErr := j.lookAll(ctx, shard, cmds)
+		if lookErr != nil {
+			return lookErr
 		}
 		err = do(looked)
 	}
@@ -89,6 +90,24 @@ func (j *Journal[S, T]) looking(ctx context.Context, shard int, cmds []journal.C
 		return gaveUp(err)
 	}
 	return err
+}
+
+// lookAll gives each of cmds its look.
+func (j *Journal[S, T]) lookAll(ctx context.Context, shard int, cmds []journal.Command) ([]journal.Command, error) {
+	select {
+	case <-j.Loaded():
+	default:
+		return cmds, nil // the journal will say that it is not loaded
+	}
+	looked := make([]journal.Command, len(cmds))
+	for i, cmd := range cmds {
+		c, err := j.look(ctx, shard, cmd)
+		if err != nil {
+			return nil, err
+		}
+		looked[i] = c
+	}
+	return looked, nil
 }
 
 // look gives cmd, and the commands of a follower's batch inside it, what the store says about their aggregates.
