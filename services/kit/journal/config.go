@@ -60,8 +60,8 @@ const (
 	storeCallWithin     = 10 * time.Second // one call in the background (load, snapshot, trim)
 	firstBackOff        = 5 * time.Millisecond
 	maxBackOff          = 500 * time.Millisecond
-	abandonedSetAfter   = 10 * time.Minute // a snapshot that takes longer than this is taken for abandoned
-	retiredSetsPerShard = 8                // chunk sets that may wait for their deletion
+	abandonedSetAfter   = 4 * time.Minute // a snapshot that takes longer than half of this gives up, at this others call it abandoned
+	retiredSetsPerShard = 8               // chunk sets that may wait for their deletion
 )
 
 var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)

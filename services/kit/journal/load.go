@@ -56,10 +56,10 @@ func (s *shard[S]) loadOnce(ctx context.Context) (set string, err error) {
 		if err != nil {
 			return h.Set, err
 		}
-		s.snapshotAgainAt(h.Seq + s.journal.cfg.SnapshotEverySegments)
+		s.nextSnapshot.Store(h.Seq + s.journal.cfg.SnapshotEverySegments)
 		s.advance(v)
 	} else if s.nextSnapshot.Load() == 0 {
-		s.snapshotAgainAt(h.Seq + s.journal.cfg.SnapshotEverySegments)
+		s.nextSnapshot.Store(h.Seq + s.journal.cfg.SnapshotEverySegments)
 	}
 	s.headKnown = time.Time{} // so that catchUp compares what it finds with the newest header
 	return h.Set, s.catchUp(ctx)

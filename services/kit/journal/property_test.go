@@ -24,6 +24,7 @@ type sale struct {
 	killAt                    []time.Duration // of the replica with the same index; 0: never
 	patience                  time.Duration   // of a buyer for one try
 	every                     time.Duration   // between buyers
+	refunds                   bool            // every third buyer gives the ticket back
 	pauses                    []pause
 }
 
@@ -39,6 +40,7 @@ func drawSale(t *rapid.T) sale {
 		replicas: rapid.IntRange(1, 3).Draw(t, "replicas"),
 		buyers:   rapid.IntRange(1, 40).Draw(t, "buyers"),
 		tickets:  rapid.IntRange(1, 40).Draw(t, "tickets"),
+		refunds:  rapid.Bool().Draw(t, "refunds"),
 		patience: time.Duration(rapid.IntRange(20, 8000).Draw(t, "patience_ms")) * time.Millisecond,
 		faults: journaltest.Faults{
 			Seed: rapid.Uint64().Draw(t, "seed"), FailBefore: share("before", .2), FailAfter: share("after", .2),
@@ -115,36 +117,48 @@ func (m *market) fail(err error) {
 
 // trade is what one buyer was told for good.
 type trade struct {
-	ticket  int
-	refused bool
-	unsure  bool // some try had an unknown outcome before the answer
+	ticket   int
+	refused  bool
+	refunded bool
 }
 
-// buyOne repeats until the answer is definite, each time at the next replica.
+// buyOne buys, and perhaps gives back.
 func (m *market) buyOne(buyer int) trade {
 	var tr trade
+	id := fmt.Sprintf("b%d", buyer)
+	answer, err := m.insist(buyer, buy{id})
+	switch {
+	case errs.HasCode(err, "sold_out"):
+		tr.refused = true
+	case err != nil:
+		m.fail(err)
+	default:
+		tr.ticket = answer
+		if m.sale.refunds && buyer%3 == 0 {
+			tr.refunded = true
+			if _, err := m.insist(buyer, refund{id}); err != nil {
+				m.fail(err)
+			}
+		}
+	}
+	return tr
+}
+
+// insist repeats a command until the answer is definite, each time at the next replica.
+func (m *market) insist(buyer int, cmd journal.Command) (int, error) {
 	for try := 0; ; try++ {
 		ctx, cancel := context.WithTimeout(context.Background(), m.sale.patience)
-		ticket, err := m.replica((buyer+try)%m.sale.replicas).buy(ctx, fmt.Sprintf("b%d", buyer))
+		res, err := m.replica((buyer+try)%m.sale.replicas).DoShard(ctx, 0, cmd)
 		cancel()
 		switch {
 		case err == nil:
-			tr.ticket = ticket
-			return tr
-		case errs.HasCode(err, "sold_out"):
-			tr.refused = true
-			return tr
-		case errs.HasCode(err, errs.CodeOutcomeUnknown):
-			tr.unsure = true
+			return res.Answer.(int), nil
 		case errs.From(err).Kind != errs.Unavailable:
-			m.fail(fmt.Errorf("buyer %d was told %w", buyer, err))
-			return tr
+			return 0, err
+		case try > 10_000:
+			return 0, fmt.Errorf("buyer %d never got an answer; last: %v", buyer, err)
 		}
 		rest(100 * time.Millisecond)
-		if try > 10_000 {
-			m.fail(fmt.Errorf("buyer %d never got an answer; last: %w", buyer, err))
-			return tr
-		}
 	}
 }
 
@@ -261,14 +275,19 @@ func checkTrades(plan sale, trades []trade, recorded *tickets) error {
 	for b, tr := range trades {
 		ticket, in := recorded.sold.Get(fmt.Sprintf("b%d", b))
 		switch {
-		case tr.refused && in:
-			return fmt.Errorf("buyer %d was refused, but has ticket %d", b, ticket)
+		case (tr.refused || tr.refunded) && in:
+			return fmt.Errorf("buyer %d was refused or refunded (%+v), but has ticket %d", b, tr, ticket)
+		case tr.refunded:
 		case !tr.refused && ticket != tr.ticket:
 			return fmt.Errorf("buyer %d was told ticket %d, recorded is %d", b, tr.ticket, ticket)
 		}
 	}
-	if sold, want := recorded.sold.Len(), min(plan.tickets, plan.buyers); sold != want || recorded.left != plan.tickets-want {
-		return fmt.Errorf("%d sold and %d left, want %d and %d", sold, recorded.left, want, plan.tickets-want)
+	sold := recorded.sold.Len()
+	if sold+recorded.left != plan.tickets {
+		return fmt.Errorf("%d sold and %d left of %d", sold, recorded.left, plan.tickets)
+	}
+	if want := min(plan.tickets, plan.buyers); !plan.refunds && sold != want {
+		return fmt.Errorf("%d sold, want %d", sold, want)
 	}
 	return nil
 }

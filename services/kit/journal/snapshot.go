@@ -46,33 +46,36 @@ func (s *shard[S]) snapshot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, abandonedSetAfter/2)
 	defer cancel()
 	v, began := s.head(), time.Now()
-	set, err := s.announceSet(ctx, v.seq)
-	if err != nil || set == "" {
-		s.snapshotAgainAt(v.seq + max(s.journal.cfg.SnapshotEverySegments/8, 1))
+	s.nextSnapshot.Store(v.seq + max(s.journal.cfg.SnapshotEverySegments/8, 1)) // unless this one succeeds
+	set, newest, err := s.announceSet(ctx, v.seq)
+	switch {
+	case err != nil:
 		return err
+	case newest >= v.seq: // another replica was first, or nothing has changed
+		s.nextSnapshot.Store(newest + s.journal.cfg.SnapshotEverySegments)
+		return nil
+	case set == "":
+		return nil
 	}
 	written, err := s.writeChunks(ctx, v, set)
 	if err == nil {
 		err = s.installSet(ctx, v, set, written)
 	}
 	if err != nil {
-		s.snapshotAgainAt(v.seq + max(s.journal.cfg.SnapshotEverySegments/8, 1))
 		s.retireSet(context.WithoutCancel(ctx), set)
 		return fmt.Errorf("journal: snapshot of shard %d at %d: %w", s.number, v.seq, err)
 	}
-	s.snapshotAgainAt(v.seq + s.journal.cfg.SnapshotEverySegments)
+	s.nextSnapshot.Store(v.seq + s.journal.cfg.SnapshotEverySegments)
 	s.journal.metrics.snapshotSeconds.Observe(time.Since(began).Seconds())
 	s.journal.metrics.snapshotBytes.Observe(float64(written.bytes))
 	return nil
 }
 
-func (s *shard[S]) snapshotAgainAt(seq uint64) { s.nextSnapshot.Store(seq) }
-
-// announceSet enters a new chunk set into the header. It gives no id when a snapshot that is as new exists, another
-// replica is writing one, or too many sets wait for their deletion.
-func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, err error) {
+// announceSet enters a new chunk set into the header and gives the newest snapshot's number. It gives no id when
+// that is as new, another replica is writing one, or too many sets wait for their deletion.
+func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, newest uint64, err error) {
 	id, due := uuid.NewString(), false
-	_, err = s.changeHeader(ctx, func(h *header) bool {
+	h, err := s.changeHeader(ctx, func(h *header) bool {
 		if slices.ContainsFunc(h.OtherSets, func(o chunkSet) bool { return o.ID == id }) {
 			due = true // an earlier try was stored although it reported an error
 			return false
@@ -94,9 +97,9 @@ func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, err
 		return true
 	})
 	if err != nil || !due {
-		return "", err
+		return "", h.Seq, err
 	}
-	return id, nil
+	return id, h.Seq, nil
 }
 
 // chunksWritten says what a set came to.
