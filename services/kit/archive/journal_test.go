@@ -42,6 +42,12 @@ type shelf struct {
 	tries  int
 }
 
+func (s *shelf) Loaded() <-chan struct{} {
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
 func (s *shelf) ShardOf(string) int { return 0 }
 func (s *shelf) State(int) *Index   { return s.index }
 func (s *shelf) decide(cmd journal.Command) (string, error) {
