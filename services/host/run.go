@@ -93,7 +93,7 @@ func (h *Host) opened(app, internal net.Listener) {
 	h.addresses.app, h.addresses.internal = app.Addr().String(), internal.Addr().String()
 	h.addresses.mu.Unlock()
 	close(h.addresses.open)
-	h.out.Log.Info("listening", slog.String("app", app.Addr().String()), slog.String("internal", internal.Addr().String()))
+	h.out.Log.Info("listening", slog.String("app_address", app.Addr().String()), slog.String("internal_address", internal.Addr().String()))
 	if h.cfg.AppToken == "" || h.cfg.DaprToken == "" {
 		h.out.Log.Warn("no API tokens between app and sidecar: any process on this machine can call either",
 			slog.Bool("app_token", h.cfg.AppToken != ""), slog.Bool("dapr_token", h.cfg.DaprToken != ""))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/follow"
@@ -51,11 +52,15 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		return nil, err
 	}
 	work := task.Config{Writer: deps.Writer, ExecuteWithin: cfg.ExecuteWithin, MaxInFlight: cfg.MaxInFlight}.Defaults()
+	metrics := deps.Metrics
+	if metrics != nil { // a metric has the same labels in every service of a process, and notify has many channels
+		metrics = prometheus.WrapRegistererWith(prometheus.Labels{"channel": bindingName}, metrics)
+	}
 	s.worker, err = task.NewWorker(work, task.Deps{
 		Journal: s.journal,
 		Set:     func(shard int) *task.Set { return s.journal.State(shard).tasks },
 		Execute: s.execute(provider{bindings: deps.Bindings}),
-		Now:     deps.Now, Log: deps.Log, Metrics: deps.Metrics,
+		Now:     deps.Now, Log: deps.Log, Metrics: metrics,
 	})
 	if err != nil {
 		return nil, err

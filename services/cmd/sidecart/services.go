@@ -7,6 +7,7 @@ import (
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/inventory"
 	"github.com/sidecart/sidecart/services/kit/journal"
+	"github.com/sidecart/sidecart/services/notify"
 	"github.com/sidecart/sidecart/services/order"
 	"github.com/sidecart/sidecart/services/payment"
 )
@@ -24,6 +25,9 @@ var services = []struct {
 	}},
 	{"payment", func(c config) host.Factory {
 		return with(payment.New, payment.Config{Journal: c.journal()})
+	}},
+	{"notify", func(c config) host.Factory {
+		return with(notify.New, notify.Config{Journal: c.journal(), MailFrom: c.mailFrom})
 	}},
 	{"gateway", func(c config) host.Factory {
 		return with(gateway.New, gateway.Config{Address: c.gatewayAddr})

@@ -4,6 +4,7 @@
 // In: requests, of which nothing is believed: paths, queries and bodies are bounded and checked here, and a
 // refusal names the field. Out: JSON answers or a problem document with a code and a trace id.
 //
-// An error of a handler meets HTTP in exactly one place (the edge in echo.go), which also logs it, once: what is
-// our fault at error level, what is the caller's at debug level. A panic becomes a 500 and a log line with its stack.
+// An error of a handler meets HTTP in exactly one place (writeError), which also logs it, once: a defect of ours
+// at error level, what passes (503) as a warning, what is the caller's at debug level. A panic becomes a 500 and
+// a log line with its stack.
 package httpx

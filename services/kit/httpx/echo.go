@@ -161,7 +161,10 @@ func fromEcho(err error, c echo.Context) *errs.Error {
 
 func logFailure(c echo.Context, log *slog.Logger, e *errs.Error, err error) {
 	level := slog.LevelDebug
-	if e.Kind.Status() >= http.StatusInternalServerError {
+	switch {
+	case e.Kind == errs.Unavailable:
+		level = slog.LevelWarn // full, starting, or cut off: it passes
+	case e.Kind.Status() >= http.StatusInternalServerError:
 		level = slog.LevelError
 	}
 	r := c.Request()

@@ -2,10 +2,13 @@ package httpx
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"maps"
 	"math"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +39,8 @@ const (
 	instancePrefix = "urn:sidecart:request:"
 )
 
-// Problem is the RFC 9457 document of an error.
+// Problem is the RFC 9457 document of an error. In JSON the members of Extra stand beside the others; read back,
+// each of them is a jsontext.Value.
 type Problem struct {
 	Type     string         `json:"type"`
 	Title    string         `json:"title"`
@@ -46,7 +50,49 @@ type Problem struct {
 	Code     string         `json:"code"`
 	TraceID  string         `json:"trace_id"`
 	Errors   []errs.Field   `json:"errors,omitempty"`
-	Extra    map[string]any `json:",embed"`
+	Extra    map[string]any `json:"-"`
+}
+
+// standard are the members that Extra cannot have.
+var standard = []string{"type", "title", "status", "detail", "instance", "code", "trace_id", "errors"}
+
+// plainProblem is a Problem without its methods.
+type plainProblem Problem
+
+// MarshalJSON writes the standard members and then those of Extra by name.
+func (p Problem) MarshalJSON() ([]byte, error) {
+	b, err := json.Marshal(plainProblem(p))
+	extra := maps.Clone(p.Extra)
+	for _, name := range standard {
+		delete(extra, name)
+	}
+	if err != nil || len(extra) == 0 {
+		return b, err
+	}
+	more, err := json.Marshal(extra, json.Deterministic(true))
+	if err != nil {
+		return nil, err
+	}
+	return append(append(b[:len(b)-1], ','), more[1:]...), nil // both are objects with members
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (p *Problem) UnmarshalJSON(b []byte) error {
+	var all map[string]jsontext.Value
+	if err := errors.Join(json.Unmarshal(b, (*plainProblem)(p)), json.Unmarshal(b, &all)); err != nil {
+		return err
+	}
+	p.Extra = nil
+	for name, v := range all {
+		if slices.Contains(standard, name) {
+			continue
+		}
+		if p.Extra == nil {
+			p.Extra = map[string]any{}
+		}
+		p.Extra[name] = v
+	}
+	return nil
 }
 
 // WriteProblem answers r with the problem document of err; the cause of err stays here.
@@ -55,12 +101,12 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	ctx := ensureTrace(r.Context())
 	p := Problem{
 		Type: typePrefix + e.Code, Title: title(e.Code), Status: e.Kind.Status(), Detail: e.Message,
-		Code: e.Code, TraceID: TraceID(ctx), Errors: e.Fields, Extra: extras(e.Extra),
+		Code: e.Code, TraceID: TraceID(ctx), Errors: e.Fields, Extra: e.Extra,
 	}
 	if id := RequestID(ctx); id != "" {
 		p.Instance = instancePrefix + id
 	}
-	body, marshalErr := json.Marshal(p, json.Deterministic(true))
+	body, marshalErr := json.Marshal(p)
 	if marshalErr != nil {
 		// An extra that cannot be JSON is a programmer's mistake; the caller still gets an honest document.
 		p.Extra = nil
@@ -76,22 +122,6 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // the client is gone: nobody is left to tell
 	}
-}
-
-// extras drops members that would say a standard member twice.
-func extras(in map[string]any) map[string]any {
-	if len(in) == 0 {
-		return nil
-	}
-	out := make(map[string]any, len(in))
-	for name, v := range in {
-		switch name {
-		case "type", "title", "status", "detail", "instance", "code", "trace_id", "errors":
-		default:
-			out[name] = v
-		}
-	}
-	return out
 }
 
 // title is the code for people: sold_out becomes "Sold out".
@@ -117,10 +147,7 @@ func ReadProblem(resp *http.Response) *errs.Error {
 	if err != nil || !IsProblem(resp) {
 		return errs.From(&badAnswer{status: resp.StatusCode, body: body, err: err})
 	}
-	var p struct {
-		Problem
-		Extra map[string]jsontext.Value `json:",embed"`
-	}
+	var p Problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Code == "" {
 		return errs.From(&badAnswer{status: resp.StatusCode, body: body, err: err})
 	}
