@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -238,5 +237,5 @@ func check(t *rapid.T, b *book, made map[string]string) {
 	}))
 	require.Equal(t, dump(t, b.s), dump(t, again), "a snapshot gives the same state")
 	require.Equal(t, b.s.open.Len(), again.open.Len())
-	require.Equal(t, fmt.Sprint(b.s.settledBefore(b.at.Time, 9)), fmt.Sprint(again.settledBefore(b.at.Time, 9)))
+	require.Equal(t, b.s.settledBefore(b.at.Time, 9), again.settledBefore(b.at.Time, 9))
 }
