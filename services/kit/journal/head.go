@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -22,18 +23,22 @@ func (s *shard[S]) look(ctx context.Context) (moved bool, err error) {
 	return s.head().seq != before, err
 }
 
-// catchUp applies the segments after the head until a number is free.
+// catchUp applies the segments after the head until a number is free. It reads more at a time the more there are, and
+// less after a failure, so that a slow store does not keep it from getting anywhere.
 func (s *shard[S]) catchUp(ctx context.Context) error {
-	for window := 1; ; window = min(4*window, maxLookSegments) {
-		began := s.journal.deps.Now()
-		next := s.head().seq + 1
-		var found []stored
-		err := retry(ctx, s.journal.cfg.attemptWithin(), func(ctx context.Context) (err error) {
-			found, err = s.reader.many(ctx, next, window)
+	backOff := firstBackOff
+	for window := 1; ; {
+		began, next := s.journal.deps.Now(), s.head().seq+1
+		found, err := s.fetch(ctx, next, window)
+		if isFatal(err) {
 			return err
-		})
+		}
 		if err != nil {
-			return err
+			if ended := pause(ctx, backOff); ended != nil {
+				return fmt.Errorf("%w (last: %w)", ended, err)
+			}
+			backOff, window = min(2*backOff, maxBackOff), max(window/4, 1)
+			continue
 		}
 		if err := s.believe(ctx, next); err != nil {
 			return err
@@ -45,7 +50,19 @@ func (s *shard[S]) catchUp(ctx context.Context) error {
 			s.headKnown = began
 			return nil
 		}
+		backOff, window = firstBackOff, min(4*window, maxLookSegments)
 	}
+}
+
+// fetch reads segments once, with the time that their number may take.
+func (s *shard[S]) fetch(ctx context.Context, from uint64, count int) ([]stored, error) {
+	within := s.journal.cfg.attemptWithin()
+	if count > 1 {
+		within *= 2
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return s.reader.many(ctx, from, count)
 }
 
 // adopt applies other writers' committed segments.

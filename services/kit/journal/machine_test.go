@@ -78,9 +78,9 @@ func (box) Decide(s *tickets, _ journal.At, cmd journal.Command) (any, []journal
 		if _, ok := s.sold.Get(c.ID); !ok {
 			return 0, nil, nil
 		}
-		return 0, []journal.Event{refunded{c.ID}}, nil
+		return 0, []journal.Event{refunded(c)}, nil
 	case pad:
-		return nil, []journal.Event{padded{c.ID, c.Text}}, nil
+		return nil, []journal.Event{padded(c)}, nil
 	case crash:
 		if c.In == "decide" {
 			panic("decide fell over")
