@@ -7,7 +7,7 @@
 //
 // Order: apps marked with the environment entry SIDECART_SIDECAR: "none" are infrastructure. They start first,
 // in file order, each waited for. Then every other app and its sidecar start together. Ready means that the app
-// answers its health path and that its sidecar answers /v1.0/healthz/outbound, not that a process exists.
+// answers its health path (and SIDECART_READY_PATH, if the file names one) and that its sidecar answers /v1.0/healthz/outbound, not that a process exists.
 //
 // Failure: a process that dies before it was ever ready ends the start with the last thing it logged. One that dies later is
 // started again on the same ports after a back-off; at the fifth death within a minute the whole stack is stopped

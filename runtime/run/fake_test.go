@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,9 +21,9 @@ import (
 
 // The test binary plays the processes of a stack: with FAKE in its environment it is an app, a sidecar or a runner.
 //
-// FAKE_<APP ID> says how an app behaves: "fail" ends at once, "die" ends after its first health answer, "stubborn"
-// ignores SIGTERM, "parent" leaves a child of its own behind, "never" is never healthy.
-// FAKE_DAPRD says the same of sidecars.
+// FAKE_<APP ID> says how an app behaves: "fail" ends at once, "stubborn"
+// ignores SIGTERM, "slow" is healthy before it is ready (at its fifth question), "parent" leaves a child of its own behind, "never" is never healthy.
+// Any of them ends when it is asked for /die. FAKE_DAPRD says the same of sidecars.
 
 func TestMain(m *testing.M) {
 	switch os.Getenv("FAKE") {
@@ -61,35 +62,35 @@ func fakeProcess() int {
 		fmt.Println("level=fatal msg=\"" + err.Error() + "\"")
 		return 1
 	}
-	answered := make(chan struct{}, 1)
+	told := make(chan struct{}, 1)
+	var questions atomic.Int32
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.URL.Path == "/die":
+			told <- struct{}{}
+		case behaviour == "slow" && r.URL.Path == "/readyz" && questions.Add(1) >= 5:
+			fmt.Println("slow is ready")
 		case r.URL.Path != path, behaviour == "never":
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
 		case r.Header.Get(tokenHeader) != token:
 			http.Error(w, "token", http.StatusUnauthorized)
 		default:
 			w.WriteHeader(status)
-			select {
-			case answered <- struct{}{}:
-			default:
-			}
 		}
 	})}
 	go func() { _ = server.Serve(listener) }()
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
-	switch behaviour {
-	case "stubborn":
+	if behaviour == "stubborn" {
 		signal.Ignore(syscall.SIGTERM)
 		select {}
-	case "die":
-		<-answered
-		_ = server.Shutdown(ctx)
+	}
+	select {
+	case <-told:
 		fmt.Println("boom")
 		return 3
+	case <-ctx.Done():
 	}
-	<-ctx.Done()
 	fmt.Println("level=info msg=\"fake stopped\"")
 	return 0
 }

@@ -18,6 +18,10 @@ const (
 	// DataDirEnv is the environment entry that names the data folder; values below that folder move with Options.DataDir.
 	DataDirEnv = "SIDECART_DATA_DIR"
 
+	// ReadyPathEnv is the environment entry that names a second path of an app with a sidecar, asked beside its health path
+	// before the app counts as ready. Health, which gates events, must not depend on a store; readiness may.
+	ReadyPathEnv = "SIDECART_READY_PATH"
+
 	maxRunFileBytes = 1 << 20
 	defaultHealth   = "/healthz"
 )

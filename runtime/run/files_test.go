@@ -39,6 +39,7 @@ func TestLastWords(t *testing.T) {
 		"fatal before chatter": {`time="x" level=fatal msg="no \"state\""` + "\n" + `time="x" level=info msg="bye"` + "\n", `no "state"`},
 		"json error":           {`{"level":"ERROR","msg":"cannot listen","err":"taken"}` + "\n" + `{"level":"INFO","msg":"bye"}`, "cannot listen: taken"},
 		"dapr json":            {`{"level":"fatal","msg":"Fatal error from runtime"}`, "Fatal error from runtime"},
+		"panic":                {"panic: no such thing\n\ngoroutine 1 [running]:\nmain.main()\n", "panic: no such thing"},
 		"plain":                {"one\ntwo\n", "two"},
 		"info only":            {`level=info msg="hello"`, "hello"},
 		"nothing":              {"", ""},

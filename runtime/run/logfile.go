@@ -139,6 +139,10 @@ func readLine(line string) (text string, rank int) {
 	}
 	level := logfmtLevel.FindStringSubmatch(line)
 	if level == nil {
+		// The trace that follows a Go panic says less than its first line.
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line, 3
+		}
 		return line, 1
 	}
 	text = line

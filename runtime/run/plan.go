@@ -26,6 +26,10 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	s.env[app.ID] = entries
 	env := s.processEnv(app, entries, ports)
 
+	questions := []string{localURL(ports.App) + app.HealthPath}
+	if path := entries[ReadyPathEnv]; path != "" && app.Sidecar() {
+		questions = append(questions, localURL(ports.App)+path)
+	}
 	argv := append([]string{program(app.Dir, app.Command[0])}, app.Command[1:]...)
 	if _, err := exec.LookPath(argv[0]); err != nil {
 		return fmt.Errorf("%s: command: %w", app.ID, err)
@@ -37,7 +41,7 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	}
 	err = s.addProc(&proc{
 		argv: argv, dir: app.Dir, env: env,
-		probe: probe{url: localURL(ports.App) + app.HealthPath, token: token, client: client},
+		probe: probe{urls: questions, token: token, client: client},
 		view: Process{
 			Name: app.ID, App: app.ID, Kind: kind, URL: localURL(ports.App),
 			Ports: Ports{App: ports.App, Internal: ports.Internal},
@@ -58,7 +62,7 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	sidecarPorts.App, sidecarPorts.Internal = 0, 0
 	return s.addProc(&proc{
 		argv: append([]string{daprd}, daprdArgs(app, resources, ports)...), dir: app.Dir, env: env,
-		probe: probe{url: localURL(ports.DaprHTTP) + outboundReady, token: s.tokens.API, client: client},
+		probe: probe{urls: []string{localURL(ports.DaprHTTP) + outboundReady}, token: s.tokens.API, client: client},
 		view: Process{
 			Name: app.ID + sidecarSuffix, App: app.ID, Kind: KindSidecar, URL: localURL(ports.DaprHTTP), Ports: sidecarPorts,
 		},

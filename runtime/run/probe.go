@@ -18,9 +18,9 @@ const (
 	outboundReady = "/v1.0/healthz/outbound"
 )
 
-// probe says how to ask a process whether it is healthy.
+// probe says how to ask a process whether it is ready: every URL must answer 2xx.
 type probe struct {
-	url    string
+	urls   []string
 	token  string
 	client *http.Client
 }
@@ -35,9 +35,18 @@ func newProbeClient() *http.Client {
 	}
 }
 
-// once asks once; nil means healthy.
+// once asks once; nil means ready.
 func (p probe) once(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
+	for _, url := range p.urls {
+		if err := p.ask(ctx, url); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p probe) ask(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -53,7 +62,7 @@ func (p probe) once(ctx context.Context) error {
 		return nil
 	}
 	body, _ := io.ReadAll(io.LimitReader(res.Body, probeBodyMax))
-	return fmt.Errorf("GET %s: %s: %s", p.url, res.Status, strings.Join(strings.Fields(string(body)), " "))
+	return fmt.Errorf("GET %s: %s: %s", url, res.Status, strings.Join(strings.Fields(string(body)), " "))
 }
 
 // awaitHealthy asks until the answer is good, then closes healthy; it ends with ctx.

@@ -158,6 +158,11 @@ func (p *proc) watch(ctx context.Context, in *instance) ending {
 			p.setState(StateReady, in.cmd.Process.Pid)
 			p.stack.event(EventReady, p.view.Name, "ready")
 		case <-in.exited:
+			select {
+			case <-healthy: // just before it died
+				end.wasReady = true
+			default:
+			}
 			return end
 		case <-ctx.Done():
 			in.end(syscall.SIGTERM, p.stack.opts.StopTimeout)

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -133,18 +134,25 @@ func TestGivesUpAfterTooManyDeaths(t *testing.T) {
 	s := newStack(t, runFile(t, []string{"broker"}, []string{"order", "notify"}, ""), func(o *Options) {
 		o.OnEvent = seen.note
 		o.DeathsPerMinute = 3
-		o.AppEnv = map[string]map[string]string{"order": {"FAKE_ORDER": "die"}}
 	})
 	ctx := deadline(t)
-	// It dies of its first health answer, so it may or may not be seen ready all together.
-	if err := s.Start(ctx); err != nil {
-		t.Log(err)
+	require.NoError(t, s.Start(ctx))
+	for life := range 3 {
+		require.Eventually(t, func() bool {
+			p, _ := s.Process("order")
+			return p.State == StateReady && p.Restarts == life
+		}, 30*time.Second, 5*time.Millisecond)
+		order, _ := s.Process("order")
+		if res, err := http.Get(order.URL + "/die"); err == nil {
+			_ = res.Body.Close()
+		}
 	}
 	select {
 	case <-s.Done():
 	case <-ctx.Done():
 		t.Fatal("did not give up")
 	}
+	assert.Contains(t, seen.text(), "order died (exit status 3), restarting in 1s (2 of 3 in the last minute)")
 	require.Error(t, s.Err())
 	assert.Contains(t, s.Err().Error(), "order died 3 times within a minute, giving up")
 	assert.Contains(t, s.Err().Error(), "exit status 3")
@@ -177,6 +185,17 @@ func TestNeverReadyNamesTheProbe(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.Contains(t, err.Error(), "order is starting (GET http://127.0.0.1:")
 	assert.Contains(t, err.Error(), "503 Service Unavailable: not yet")
+}
+
+func TestReadyIsMoreThanHealthy(t *testing.T) {
+	s := newStack(t, runFile(t, []string{"broker"}, []string{"order"}, ""), func(o *Options) {
+		o.Env = map[string]string{"FAKE_ORDER": "slow", ReadyPathEnv: "/readyz"}
+	})
+	require.NoError(t, s.Start(deadline(t)), "infrastructure is not asked for the ready path")
+	order, _ := s.Process("order")
+	said, err := os.ReadFile(order.Log)
+	require.NoError(t, err)
+	assert.Contains(t, string(said), "slow is ready")
 }
 
 func TestHeldDownAndUpAgain(t *testing.T) {

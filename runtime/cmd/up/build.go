@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -59,12 +60,44 @@ func (b *builder) buildAll(ctx context.Context) error {
 	if err := os.MkdirAll(stamps, 0o755); err != nil {
 		return err
 	}
+	unlock, err := b.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	for _, t := range targets {
 		if err := b.build(ctx, t, filepath.Join(stamps, t.name)); err != nil {
 			return err
 		}
 	}
 	return b.linkForDaprCLI()
+}
+
+// lock keeps two runs that begin at the same moment from building the same program at once.
+func (b *builder) lock(ctx context.Context) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(b.root, binName, "build.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			_ = f.Close()
+			return nil, fmt.Errorf("build lock: %w", err)
+		}
+		b.out.status("waiting for another build to end")
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			_ = f.Close()
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (b *builder) build(ctx context.Context, t target, stamp string) error {

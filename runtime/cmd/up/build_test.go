@@ -63,6 +63,20 @@ func TestBuildsOnlyWhatChanged(t *testing.T) {
 	require.ErrorIs(t, b.build(stopped, x, stamp), context.Canceled)
 }
 
+func TestOneBuildAtATime(t *testing.T) {
+	b, _, _ := workshop(t)
+	unlock, err := b.lock(context.Background())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = b.lock(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	unlock()
+	again, err := b.lock(context.Background())
+	require.NoError(t, err)
+	again()
+}
+
 func TestNoGoIsSaidInOneLine(t *testing.T) {
 	b, x, _ := workshop(t)
 	t.Setenv("PATH", t.TempDir())
