@@ -197,7 +197,7 @@ func (h *Host) stop(intake *servers, stopWork context.CancelFunc, running *errgr
 	go func() { ended <- running.Wait() }()
 	select {
 	case runErr := <-ended:
-		h.out.Log.Info("stopped", slog.Duration("after", time.Since(began)))
+		h.out.Log.Info("stopped", slog.String("after", time.Since(began).String()))
 		return errors.Join(err, runErr)
 	case <-ctx.Done():
 		return errors.Join(err, fmt.Errorf("services did not stop within %s", h.cfg.ShutdownWithin))

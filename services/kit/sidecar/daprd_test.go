@@ -25,7 +25,7 @@ import (
 const testToken = "a-token-for-the-test"
 
 // startDaprd runs the real daprd with the component files and gives a Client of it.
-func startDaprd(t *testing.T, app http.Handler, components map[string]string) *Client {
+func startDaprd(t *testing.T, app http.Handler, components map[string]string) (*Client, *daprdProcess) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short: starts no processes")
@@ -53,17 +53,13 @@ func startDaprd(t *testing.T, app http.Handler, components map[string]string) *C
 	require.NoError(t, err)
 	output, err := os.Create(filepath.Join(t.TempDir(), "daprd.log"))
 	require.NoError(t, err)
-	cmd := exec.Command(daprd, "--app-id", "test", "--app-port", appPort, "--app-channel-address", "127.0.0.1",
+	p := &daprdProcess{args: []string{daprd, "--app-id", "test", "--app-port", appPort, "--app-channel-address", "127.0.0.1",
 		"--dapr-http-port", strconv.Itoa(ports[0]), "--dapr-grpc-port", strconv.Itoa(ports[1]), "--dapr-listen-addresses", "127.0.0.1",
 		"--dapr-internal-grpc-port", strconv.Itoa(ports[2]), "--dapr-internal-grpc-listen-address", "127.0.0.1",
-		"--resources-path", dir, "--config", config, "--enable-metrics=false", "--scheduler-host-address", "", "--placement-host-address", "")
-	cmd.Env = append(os.Environ(), "DAPR_API_TOKEN="+testToken)
-	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	require.NoError(t, cmd.Start())
+		"--resources-path", dir, "--config", config, "--enable-metrics=false", "--scheduler-host-address", "", "--placement-host-address", ""}, output: output}
+	p.start(t)
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGKILL)
-		_ = cmd.Wait()
+		p.kill()
 		if log, err := os.ReadFile(output.Name()); t.Failed() && err == nil {
 			t.Logf("daprd ends with:\n%s", log[max(0, len(log)-2000):])
 		}
@@ -75,7 +71,28 @@ func startDaprd(t *testing.T, app http.Handler, components map[string]string) *C
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	require.NoError(t, client.Wait(ctx))
-	return client
+	return client, p
+}
+
+// daprdProcess can be killed and started again on the same ports.
+type daprdProcess struct {
+	args   []string
+	output *os.File
+	cmd    *exec.Cmd
+}
+
+func (p *daprdProcess) start(t *testing.T) {
+	t.Helper()
+	p.cmd = exec.Command(p.args[0], p.args[1:]...)
+	p.cmd.Env = append(os.Environ(), "DAPR_API_TOKEN="+testToken)
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, p.cmd.Start())
+}
+
+func (p *daprdProcess) kill() {
+	_ = p.cmd.Process.Signal(syscall.SIGKILL)
+	_ = p.cmd.Wait()
 }
 
 func freePorts(t *testing.T, n int) []int {
@@ -90,9 +107,12 @@ func freePorts(t *testing.T, n int) []int {
 	return ports
 }
 
+// sqlite is a store that outlives its sidecar; %s is its file.
+const sqlite = "spec:\n  type: state.sqlite\n  version: v1\n  metadata:\n  - {name: connectionString, value: \"%s\"}\n  - {name: keyPrefix, value: none}\n"
+
 func TestStateOverTheRealSidecar(t *testing.T) {
 	stores := map[string]string{
-		"sqlite":   "spec:\n  type: state.sqlite\n  version: v1\n  metadata:\n  - {name: connectionString, value: \"%s\"}\n  - {name: keyPrefix, value: none}\n",
+		"sqlite":   sqlite,
 		"inmemory": "spec:\n  type: state.in-memory\n  version: v1\n  metadata:\n  - {name: keyPrefix, value: none}\n",
 	}
 	for name, text := range stores {
@@ -100,12 +120,29 @@ func TestStateOverTheRealSidecar(t *testing.T) {
 			if strings.Contains(text, "%s") {
 				text = fmt.Sprintf(text, filepath.Join(t.TempDir(), "state.db"))
 			}
-			client := startDaprd(t, http.NotFoundHandler(), map[string]string{StateStore: text})
+			client, _ := startDaprd(t, http.NotFoundHandler(), map[string]string{StateStore: text})
 			t.Run("one key", func(t *testing.T) { oneKey(t, client) })
 			t.Run("many keys", func(t *testing.T) { manyKeys(t, client) })
 			t.Run("race", func(t *testing.T) { raceToCreate(t, client) })
 		})
 	}
+}
+
+func TestTheSameClientWorksAgainAfterItsSidecarWasKilled(t *testing.T) {
+	client, daprd := startDaprd(t, http.NotFoundHandler(), map[string]string{StateStore: fmt.Sprintf(sqlite, filepath.Join(t.TempDir(), "state.db"))})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	require.NoError(t, client.Create(ctx, "k", []byte(`1`)))
+	daprd.kill()
+	err := client.Create(ctx, "k2", []byte(`1`))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, ErrConflict)
+	require.NoError(t, ctx.Err(), "it failed at once")
+	daprd.start(t)
+	require.NoError(t, client.Wait(ctx))
+	// gRPC tries the connection again within its back-off, so the first calls may still fail.
+	require.Eventually(t, func() bool { item, err := client.Get(ctx, "k"); return err == nil && item.Value != nil }, 20*time.Second, 5*time.Millisecond)
+	require.ErrorIs(t, client.Create(ctx, "k", []byte(`2`)), ErrConflict)
 }
 
 func oneKey(t *testing.T, s State) {
@@ -198,7 +235,7 @@ func TestPublishOverTheRealSidecarKeepsTheEnvelope(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `{"status":"SUCCESS"}`)
 	})
-	client := startDaprd(t, app, map[string]string{PubSub: "spec: {type: pubsub.in-memory, version: v1}\n"})
+	client, _ := startDaprd(t, app, map[string]string{PubSub: "spec: {type: pubsub.in-memory, version: v1}\n"})
 	event := CloudEvent{
 		ID: "order/0/7", Type: "order.segment", Source: "order",
 		TraceParent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Data: []byte(`{"seq":7,"events":[]}`),
@@ -233,7 +270,7 @@ func TestBindingsOverTheRealSidecar(t *testing.T) {
 		_, _ = io.WriteString(w, `{"path":"`+r.URL.Path+`"}`)
 	}))
 	defer provider.Close()
-	client := startDaprd(t, http.NotFoundHandler(), map[string]string{
+	client, _ := startDaprd(t, http.NotFoundHandler(), map[string]string{
 		PaymentProvider: "spec:\n  type: bindings.http\n  version: v1\n  metadata:\n  - {name: url, value: \"" + provider.URL + "\"}\n  - {name: errorIfNot2XX, value: \"false\"}\n",
 	})
 	invoke := func(status int) (BindingResult, error) {
