@@ -26,10 +26,10 @@ func books(ctx context.Context, s *harness.Shop, skus, orders []string) error {
 	}
 	charges, refunds := map[string]int{}, map[string]int{}
 	for _, entry := range ledger {
-		switch {
-		case entry.Kind == "refund":
+		switch entry.Kind {
+		case "refund":
 			refunds[entry.OrderID]++
-		case entry.Status == "charged":
+		case "charge":
 			charges[entry.OrderID]++
 		}
 	}

@@ -103,8 +103,11 @@ func buyAndPay(t *testing.T, s *harness.Shop) {
 	sms, err := s.Sandbox.SMS(t.Context())
 	require.NoError(t, err)
 	arrived := map[string]int{}
-	for _, m := range append(mail, sms...) {
+	for _, m := range mail {
 		arrived[m.MessageID]++
+	}
+	for _, m := range sms {
+		arrived[m.ID]++
 	}
 	for _, n := range told {
 		if n.Status == "sent" {
@@ -227,20 +230,30 @@ func declinedThenPaid(t *testing.T, s *harness.Shop) {
 	audit(t, s, []string{sku}, []string{o.ID})
 }
 
+// paidAfterCancel: the provider charges but its answer is lost, the customer cancels, and then payment learns that the
+// charge had landed.
 func paidAfterCancel(t *testing.T, s *harness.Shop) {
 	sku := stocked(t, s, 3)
 	o := placed(t, s, sku, 1)
-	require.NoError(t, s.Pay(t.Context(), o.ID, "card_slow"))
+	s.Sandbox.Fault(t, "payment", "lost_reply")
+	require.NoError(t, s.Pay(t.Context(), o.ID, "card"))
+	chargedAtProvider(t, s, o.ID)
+	require.NoError(t, s.Cancel(t.Context(), o.ID))
+	s.Sandbox.Fault(t, "payment", "ok")
+	becomes(t, s, o.ID, client.Refunded)
+	audit(t, s, []string{sku}, []string{o.ID})
+}
+
+// chargedAtProvider waits until the provider's ledger has a charge of the order, whether or not payment knows of it.
+func chargedAtProvider(t *testing.T, s *harness.Shop, order string) {
+	t.Helper()
 	harness.Eventually(t, "the provider has the charge", 0, func() error {
-		l, err := s.Sandbox.Ledger(t.Context(), o.ID)
+		l, err := s.Sandbox.Ledger(t.Context(), order)
 		if err == nil && len(l) == 0 {
-			err = fmt.Errorf("the ledger has nothing of order %s", o.ID)
+			err = fmt.Errorf("the ledger has nothing of order %s", order)
 		}
 		return err
 	})
-	require.NoError(t, s.Cancel(t.Context(), o.ID))
-	becomes(t, s, o.ID, client.Refunded)
-	audit(t, s, []string{sku}, []string{o.ID})
 }
 
 func reservations(t *testing.T, s *harness.Shop) {

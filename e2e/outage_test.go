@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -14,61 +16,42 @@ import (
 	"github.com/sidecart/sidecart/e2e/harness"
 )
 
-// TestOutages runs the journeys in which a part of the outside world goes away and comes back.
+// TestOutages runs the journeys in which a part of the outside world goes away and comes back. Both placements run at
+// once: giving up takes a minute of back-off (1, 2, 4 … 32 s), in which there is nothing to do.
 func TestOutages(t *testing.T) {
 	harness.Each(t, func(t *testing.T, p harness.Placement) {
-		// Back-off is short here, so that giving up takes a second and not a minute.
-		s := harness.Open(t, p, harness.WithEnv("SIDECART_BACKOFF_MAX", "400ms"), harness.WithEnv("SIDECART_BACKOFF_FIRST", "50ms"))
-		t.Run("provider down, then up", func(t *testing.T) { providerOutage(t, s) })
-		t.Run("provider loses the reply", func(t *testing.T) { lostReply(t, s) })
-		t.Run("mail down, parked, then retried", func(t *testing.T) { mailOutage(t, s) })
+		t.Parallel()
+		s := harness.Open(t, p, harness.WithDeaths(100))
+		t.Run("while mail is down", func(t *testing.T) {
+			t.Run("mail down, parked, then retried", func(t *testing.T) {
+				t.Parallel()
+				mailOutage(t, s)
+			})
+			t.Run("provider down, then up", func(t *testing.T) {
+				t.Parallel()
+				providerOutage(t, s)
+			})
+		})
 		t.Run("everything restarts in the middle", func(t *testing.T) { restartEverything(t, s) })
 	})
 }
 
+// providerOutage: while the provider is down an order waits; when it is back the payment goes through by itself.
 func providerOutage(t *testing.T, s *harness.Shop) {
 	sku := stocked(t, s, 5)
 	s.Sandbox.Fault(t, "payment", "down")
 	o := placed(t, s, sku, 1)
 	require.NoError(t, s.Pay(t.Context(), o.ID, "card"))
-	// The charge fails until it is parked or the provider is back; either way nothing was charged.
-	var parked client.Parked
-	harness.Eventually(t, "the charge is parked for a person", 0, func() (err error) {
-		parked, err = parkedOf(t, s, "payment")
+	harness.Eventually(t, "payment has tried and failed", 0, func() error {
+		faults, err := s.Sandbox.Hits(t.Context(), "payment")
+		if err == nil && faults == 0 {
+			err = errors.New("the provider was not called yet")
+		}
 		return err
 	})
-	assert.NotEmpty(t, parked.Reason)
 	audit(t, s, []string{sku}, []string{o.ID})
 	s.Sandbox.Fault(t, "payment", "ok")
-	require.NoError(t, s.ResolveParked(t.Context(), parked.Service, parked.ID, "retry"))
 	becomes(t, s, o.ID, client.Paid)
-	audit(t, s, []string{sku}, []string{o.ID})
-}
-
-// lostReply: the provider charges and the answer is lost on its way; repeating must not charge twice.
-func lostReply(t *testing.T, s *harness.Shop) {
-	sku := stocked(t, s, 5)
-	s.Sandbox.Fault(t, "payment", "lost_reply")
-	o := placed(t, s, sku, 1)
-	require.NoError(t, s.Pay(t.Context(), o.ID, "card"))
-	harness.Eventually(t, "the provider has the charge", 0, func() error {
-		l, err := s.Sandbox.Ledger(t.Context(), o.ID)
-		if err == nil && len(l) == 0 {
-			err = fmt.Errorf("the ledger has nothing of order %s", o.ID)
-		}
-		return err
-	})
-	s.Sandbox.Fault(t, "payment", "ok")
-	harness.Eventually(t, "the order is paid", 0, func() error {
-		if parked, err := parkedOf(t, s, "payment"); err == nil {
-			return s.ResolveParked(t.Context(), parked.Service, parked.ID, "retry")
-		}
-		o, err := s.Order(t.Context(), o.ID)
-		if err == nil && o.Status != client.Paid {
-			err = fmt.Errorf("it is %s", o.Status)
-		}
-		return err
-	})
 	audit(t, s, []string{sku}, []string{o.ID})
 }
 
@@ -77,7 +60,7 @@ func mailOutage(t *testing.T, s *harness.Shop) {
 	s.Sandbox.Fault(t, "mail", "down")
 	o := placed(t, s, sku, 1)
 	var parked client.Parked
-	harness.Eventually(t, "the e-mail is parked for a person", 0, func() (err error) {
+	harness.Eventually(t, "the e-mail is parked for a person", 3*time.Minute, func() (err error) {
 		parked, err = parkedOf(t, s, "notify")
 		return err
 	})
@@ -85,7 +68,9 @@ func mailOutage(t *testing.T, s *harness.Shop) {
 	require.NoError(t, err)
 	byChannel := map[string]client.Notification{}
 	for _, n := range l.Items {
-		byChannel[n.Channel] = n
+		if n.Template == "order_placed" {
+			byChannel[n.Channel] = n
+		}
 	}
 	assert.Equal(t, "parked", byChannel["email"].Status)
 	assert.Greater(t, byChannel["email"].Attempts, 1)

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,4 +31,34 @@ func TestUnpaidOrdersTimeOut(t *testing.T) {
 		becomes(t, s, next.ID, client.Paid)
 		audit(t, s, []string{sku}, []string{late.ID, next.ID})
 	})
+}
+
+// TestChargeInTimeOutlivesAnOutage: a charge that landed before pay_by counts, even when order was down until long
+// after: a deadline passes only when the news has been heard (docs/adr/0003). It needs order and payment to be separate
+// processes.
+func TestChargeInTimeOutlivesAnOutage(t *testing.T) {
+	harness.SkipIfShort(t)
+	if !slices.Contains(harness.Placements(), harness.Split) {
+		t.Skip("skipped: the split placement is not among SIDECART_E2E_PLACEMENTS")
+	}
+	const payWithin = 5 * time.Second
+	s := harness.Open(t, harness.Split, harness.WithPayWithin(payWithin))
+	s.Sandbox.Fault(t, "payment", "lost_reply")
+	sku := stocked(t, s, 1)
+	o := placed(t, s, sku, 1)
+	require.NoError(t, s.Pay(t.Context(), o.ID, "card"))
+	chargedAtProvider(t, s, o.ID)
+	// Payment has the request and does not know the answer yet: order can go.
+	require.NoError(t, s.Stack.KillProcess(t.Context(), "order"))
+	s.Sandbox.Fault(t, "payment", "ok")
+	require.True(t, time.Now().Before(o.PayBy), "the charge was to land in time")
+	harness.Eventually(t, "the deadline is over", 0, func() error {
+		if left := time.Until(o.PayBy.Add(time.Second)); left > 0 {
+			return fmt.Errorf("%s left", left)
+		}
+		return nil
+	})
+	require.NoError(t, s.Stack.StartProcess(t.Context(), "order"))
+	becomes(t, s, o.ID, client.Paid)
+	audit(t, s, []string{sku}, []string{o.ID})
 }

@@ -2,7 +2,10 @@ package harness
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,22 +17,27 @@ import (
 // fault switches.
 type Sandbox struct{ http *client.Client }
 
-// Charge is an entry of the provider's ledger.
-type Charge struct {
-	Kind    string `json:"kind"` // "charge" or "refund"
+// Entry is a line of the provider's ledger.
+type Entry struct {
+	Kind    string `json:"kind"` // "charge", "declined" or "refund"
 	OrderID string `json:"order_id"`
 	ID      string `json:"id"`
-	Key     string `json:"key"` // the idempotency key it came with
+	Key     string `json:"idempotency_key"`
 	Amount  int64  `json:"amount"`
-	Status  string `json:"status"`
 }
 
-// Message is an e-mail or a text message that arrived.
-type Message struct {
-	MessageID string `json:"message_id"`
-	To        string `json:"to"`
-	Subject   string `json:"subject"`
-	Body      string `json:"body"`
+// Mail is an e-mail that arrived.
+type Mail struct {
+	MessageID string   `json:"message_id"`
+	To        []string `json:"to"`
+	Subject   string   `json:"subject"`
+}
+
+// SMS is a text message that arrived; its ID is the message id of the notification.
+type SMS struct {
+	ID   string `json:"id"`
+	To   string `json:"to"`
+	Text string `json:"text"`
 }
 
 func newSandbox(base string) *Sandbox { return &Sandbox{http: client.New(base, requestWithin)} }
@@ -42,37 +50,46 @@ func (s *Sandbox) Fault(t *testing.T, what, how string) {
 	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
 }
 
-func items[T any](ctx context.Context, c *client.Client, path string) ([]T, error) {
-	a, err := c.Do(ctx, http.MethodGet, path, nil, nil)
+// all reads every page of a list.
+func all[T any](ctx context.Context, c *client.Client, path string) ([]T, error) {
+	var out []T
+	for query := "?limit=200"; ; {
+		a, err := c.Do(ctx, http.MethodGet, path+query, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		if a.Status != http.StatusOK {
+			return nil, fmt.Errorf("the sandbox answered %s with %d: %s", path, a.Status, a.Body)
+		}
+		var page client.List[T]
+		if err := a.Into(&page); err != nil {
+			return nil, err
+		}
+		out = append(out, page.Items...)
+		if page.NextCursor == "" {
+			return out, nil
+		}
+		query = "?limit=200&cursor=" + url.QueryEscape(page.NextCursor)
+	}
+}
+
+// Ledger gives the provider's entries (charges, declines and refunds) for an order, or all of them when orderID is empty.
+func (s *Sandbox) Ledger(ctx context.Context, orderID string) ([]Entry, error) {
+	charges, err := all[Entry](ctx, s.http, "/charges")
 	if err != nil {
 		return nil, err
 	}
-	var l client.List[T]
-	err = a.Into(&l)
-	return l.Items, err
-}
-
-// Ledger gives the provider's entries for an order, or all of them when orderID is empty.
-func (s *Sandbox) Ledger(ctx context.Context, orderID string) ([]Charge, error) {
-	all, err := items[Charge](ctx, s.http, "/charges")
-	if err != nil || orderID == "" {
-		return all, err
+	refunds, err := all[Entry](ctx, s.http, "/refunds")
+	if err != nil {
+		return nil, err
 	}
-	var of []Charge
-	for _, c := range all {
-		if c.OrderID == orderID {
-			of = append(of, c)
-		}
-	}
-	return of, nil
+	return slices.DeleteFunc(append(charges, refunds...), func(e Entry) bool {
+		return orderID != "" && e.OrderID != orderID
+	}), nil
 }
 
 // Mail gives the e-mails that arrived.
-func (s *Sandbox) Mail(ctx context.Context) ([]Message, error) {
-	return items[Message](ctx, s.http, "/mail")
-}
+func (s *Sandbox) Mail(ctx context.Context) ([]Mail, error) { return all[Mail](ctx, s.http, "/mail") }
 
 // SMS gives the text messages that arrived.
-func (s *Sandbox) SMS(ctx context.Context) ([]Message, error) {
-	return items[Message](ctx, s.http, "/sms")
-}
+func (s *Sandbox) SMS(ctx context.Context) ([]SMS, error) { return all[SMS](ctx, s.http, "/sms") }
