@@ -26,6 +26,7 @@ type config struct {
 	payWithin    time.Duration
 	archiveAfter time.Duration
 	mailFrom     string
+	mailsAtOnce  int
 }
 
 // configError marks what the person who started the process can put right.
@@ -65,6 +66,7 @@ func (c *config) table() []setting {
 		{"SIDECART_PAY_WITHIN", "how long an order waits for its payment, 1s to 23h (15m)", duration{&c.payWithin, time.Second, 23 * time.Hour}},
 		{"SIDECART_ARCHIVE_AFTER", "how long a finished order stays in memory, 1s to 24h (1m)", duration{&c.archiveAfter, time.Second, 24 * time.Hour}},
 		{"SIDECART_MAIL_FROM", "the sender of mails (shop@sidecart.invalid)", text{&c.mailFrom}},
+		{"SIDECART_MAIL_CONCURRENCY", "mails sent at a time, 1 to 64 (1: a released Dapr mixes up concurrent mails; ours does not)", number{&c.mailsAtOnce, 1, 64}},
 		{"SIDECART_SHUTDOWN_WITHIN", "deadline of an orderly stop, 1s to 5m (8s)", duration{&c.host.ShutdownWithin, time.Second, 5 * time.Minute}},
 		{"SIDECART_LOG_LEVEL", "debug, info, warn or error (info)", level{&c.logLevel}},
 		{"SIDECART_PPROF", "true serves profiles on the internal listener", yesNo{&c.host.PProf}},

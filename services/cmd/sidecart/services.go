@@ -27,7 +27,9 @@ var services = []struct {
 		return with(payment.New, payment.Config{Journal: c.journal()})
 	}},
 	{"notify", func(c config) host.Factory {
-		return with(notify.New, notify.Config{Journal: c.journal(), MailFrom: c.mailFrom})
+		return with(notify.New, notify.Config{
+			Journal: c.journal(), MailFrom: c.mailFrom, MailConcurrency: c.mailsAtOnce, ArchiveAfter: c.archiveAfter,
+		})
 	}},
 	{"gateway", func(c config) host.Factory {
 		return with(gateway.New, gateway.Config{Address: c.gatewayAddr})
