@@ -15,94 +15,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/tidwall/btree"
 	"pgregory.net/rapid"
 
-	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 )
-
-// noticed is what the own journal records of a happened. It is not idempotent: twice would show.
-type noticed struct {
-	N           int    `json:"n"`
-	Aggregate   string `json:"aggregate"`
-	SourceShard int    `json:"source_shard"`
-}
-
-func (noticed) EventType() string { return "own.noticed" }
-
-// notice is our command; it carries the source shard so that the order can be checked.
-type notice struct{ noticed }
-
-// refusedEvery makes a command of some numbers fail for good.
-const refusedEvery = 29
-
-// book is the state of both journals of this test: what was recorded, in its order.
-type book struct {
-	entries *btree.Map[int, noticed]
-	seen    *btree.Map[int, bool]
-}
-
-// scribe is the Machine of both: the source records emit commands by their number, once; the own journal notices.
-type scribe struct{}
-
-func (scribe) New() *book { return &book{new(btree.Map[int, noticed]), new(btree.Map[int, bool])} }
-func (scribe) Clone(b *book) *book {
-	return &book{b.entries.Copy(), b.seen.Copy()}
-}
-
-func (scribe) Decide(b *book, _ journal.At, cmd journal.Command) (any, []journal.Event, error) {
-	switch c := cmd.(type) {
-	case happened:
-		if _, twice := b.seen.Get(c.N); twice {
-			return nil, nil, nil
-		}
-		return nil, []journal.Event{c}, nil
-	case notice:
-		if c.N%refusedEvery == 0 {
-			return nil, nil, errs.New(errs.Conflict, "refused", "never this one")
-		}
-		return nil, []journal.Event{c.noticed}, nil
-	}
-	return nil, nil, fmt.Errorf("unknown command %T", cmd)
-}
-
-func (scribe) Apply(b *book, _ journal.At, e journal.Event) {
-	switch e := e.(type) {
-	case happened:
-		b.seen.Set(e.N, true)
-	case noticed:
-		b.entries.Set(b.entries.Len(), e)
-	}
-}
-
-func (scribe) Dump(b *book, emit func(string, any) error) error {
-	var err error
-	b.seen.Scan(func(n int, _ bool) bool { err = emit("seen", n); return err == nil })
-	b.entries.Scan(func(_ int, e noticed) bool { err = emit("noticed", e); return err == nil })
-	return err
-}
-
-func (scribe) Load(b *book, kind string, record jsontext.Value) error {
-	if kind == "seen" {
-		var n int
-		err := json.Unmarshal(record, &n)
-		b.seen.Set(n, true)
-		return err
-	}
-	var e noticed
-	err := json.Unmarshal(record, &e)
-	b.entries.Set(b.entries.Len(), e)
-	return err
-}
-
-func (scribe) Types() journal.Types { return journal.NewTypes(happened{}, noticed{}) }
 
 // replica is one process of either service.
 type replica struct {
@@ -219,19 +139,22 @@ func (w *world) launch(t *testing.T, service int) *replica {
 
 // kill ends a replica at once, in the middle of whatever it does, and starts another in its place.
 func (w *world) kill(t *testing.T, service, n int) {
-	list := w.source
-	if service == 1 {
-		list = w.own
-	}
+	list := w.side(service)
 	w.mu.Lock()
 	old := list[n]
 	w.mu.Unlock()
 	old.client.Cut()
 	old.stop()
-	next := w.launch(t, service)
+	w.put(list, n, w.launch(t, service))
+}
+
+// side is the replicas of the source (0) or ours (1).
+func (w *world) side(service int) []*replica { return [][]*replica{w.source, w.own}[service] }
+
+func (w *world) put(list []*replica, n int, r *replica) {
 	w.mu.Lock()
-	list[n] = next
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	list[n] = r
 }
 
 // emit records one event at the source, repeating it with the same number until the outcome is known.
@@ -252,26 +175,29 @@ func (w *world) emit(h happened) {
 
 func (p worldPlan) run(t *testing.T) error {
 	w := &world{p: p, random: rand.New(rand.NewPCG(p.seed, 9)), stores: [2]*journaltest.Store{journaltest.NewStore(), journaltest.NewStore()}}
-	for range p.sourceReplicas {
-		w.source = append(w.source, w.launch(t, 0))
-	}
-	for range p.ownReplicas {
-		w.own = append(w.own, w.launch(t, 1))
+	w.source, w.own = make([]*replica, p.sourceReplicas), make([]*replica, p.ownReplicas)
+	for service, list := range [][]*replica{w.source, w.own} {
+		for i := range list {
+			list[i] = &replica{} // nobody answers there yet
+		}
+		for i := range list {
+			w.put(list, i, w.launch(t, service))
+		}
 	}
 	n := 0
 	for round := range p.rounds {
-		var round1 sync.WaitGroup
+		var emitting sync.WaitGroup
 		for range p.perRound {
 			n++
 			h := happened{fmt.Sprint(n % 7), n}
-			round1.Go(func() { w.emit(h) })
+			emitting.Go(func() { w.emit(h) })
 		}
 		if round < p.kills {
 			<-time.After(time.Duration(w.rand(500)) * time.Millisecond)
 			service := w.rand(2)
-			w.kill(t, service, w.rand(len(map[int][]*replica{0: w.source, 1: w.own}[service])))
+			w.kill(t, service, w.rand(len(w.side(service))))
 		}
-		round1.Wait()
+		emitting.Wait()
 	}
 	defer func() {
 		for _, r := range append(w.source, w.own...) {
