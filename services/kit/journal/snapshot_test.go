@@ -296,3 +296,24 @@ func TestLateWriteWithOldTimeIsNotTrimmedAtOnce(t *testing.T) {
 		require.Equal(t, picture(trimmer.State(0)), picture(watcher.State(0)))
 	})
 }
+
+// A process that pauses between reading the header and reading the segments must not take a hole for the end.
+func TestLoadWhileOthersTrim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		other := start(t, store, options{name: "other", config: quickUpkeep()})
+		loader, err := launch(store, options{name: "loader", config: quickUpkeep(), faults: journaltest.Faults{
+			Script: func(op, key string, nth int) (journaltest.Fault, bool) {
+				return journaltest.Delay, key == "test/journal/0/1" && nth == 0
+			}}})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, loader.stop()) }()
+		synctest.Wait() // it has read the header, which was not there yet, and is reading segment 1
+		loader.client.Pause()
+		fill(t, other, "x", 25)
+		waitFor(t, "the trim", func() bool { return headerOf(t, store).DeletedThrough >= 20 })
+		loader.client.Resume()
+		<-loader.Loaded()
+		require.Equal(t, picture(other.State(0)), picture(loader.State(0)))
+	})
+}
