@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/archive"
@@ -125,25 +124,17 @@ func (s *Service) newWorkers(cfg Config, deps host.Deps) error {
 	}
 	worker := func(channel string, inFlight int) (*task.Worker, error) {
 		return task.NewWorker(
-			task.Config{Writer: deps.Writer, ExecuteWithin: cfg.ExecuteWithin, MaxInFlight: inFlight},
+			task.Config{Writer: deps.Writer, Channel: channel, ExecuteWithin: cfg.ExecuteWithin, MaxInFlight: inFlight},
 			task.Deps{
 				Journal: s.log, Execute: execute, Now: deps.Now, Log: deps.Log.With("channel", channel),
 				Set:     func(shard int) *task.Set { return s.log.State(shard).set(channel) },
-				Metrics: labelled(deps.Metrics, channel),
+				Metrics: deps.Metrics,
 			})
 	}
 	var mailErr, smsErr error
 	s.mail, mailErr = worker(notifyapi.ChannelEmail, cfg.MailConcurrency)
 	s.sms, smsErr = worker(notifyapi.ChannelSMS, cfg.SMSConcurrency)
 	return errors.Join(mailErr, smsErr)
-}
-
-// labelled tells the metrics of the two workers apart.
-func labelled(r prometheus.Registerer, channel string) prometheus.Registerer {
-	if r == nil {
-		return nil
-	}
-	return prometheus.WrapRegistererWith(prometheus.Labels{"channel": channel}, r)
 }
 
 // Name is "notify".

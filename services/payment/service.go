@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/follow"
@@ -51,16 +50,14 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	work := task.Config{Writer: deps.Writer, ExecuteWithin: cfg.ExecuteWithin, MaxInFlight: cfg.MaxInFlight}.Defaults()
-	metrics := deps.Metrics
-	if metrics != nil { // a metric has the same labels in every service of a process, and notify has many channels
-		metrics = prometheus.WrapRegistererWith(prometheus.Labels{"channel": bindingName}, metrics)
-	}
+	work := task.Config{
+		Writer: deps.Writer, Channel: bindingName, ExecuteWithin: cfg.ExecuteWithin, MaxInFlight: cfg.MaxInFlight,
+	}.Defaults()
 	s.worker, err = task.NewWorker(work, task.Deps{
 		Journal: s.journal,
 		Set:     func(shard int) *task.Set { return s.journal.State(shard).tasks },
 		Execute: s.execute(provider{bindings: deps.Bindings}),
-		Now:     deps.Now, Log: deps.Log, Metrics: metrics,
+		Now:     deps.Now, Log: deps.Log, Metrics: deps.Metrics,
 	})
 	if err != nil {
 		return nil, err

@@ -128,6 +128,7 @@ func (w *world) count(id string) int {
 
 // begin runs a worker until the test's end or the returned stop.
 func begin(t *testing.T, l *ledger, w *world, cfg task.Config) (stop func()) {
+	cfg.Channel = "world"
 	worker, err := task.NewWorker(cfg, task.Deps{
 		Journal: l, Set: l.set, Execute: w.execute, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})

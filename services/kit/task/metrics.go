@@ -1,6 +1,7 @@
 package task
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,19 +12,20 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 }
 
-func newMetrics(deps Deps) *metrics {
+func newMetrics(channel string, deps Deps) (*metrics, error) {
 	m := &metrics{seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "sidecart_task_execution_seconds",
 		Help:    "Time that external effects took, by what they came to: recorded, try_again, give_up, moot.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"result"})}
 	if deps.Metrics == nil {
-		return m
+		return m, nil
 	}
-	deps.Metrics.MustRegister(m.seconds,
-		gauge(deps, "sidecart_tasks_open", "Effects that are not made yet, parked ones included.", (*Set).Len),
-		gauge(deps, "sidecart_tasks_parked", "Effects that wait for an operator.", (*Set).ParkedLen))
-	return m
+	// A process has several workers in one registry, so every one has the label.
+	registry := prometheus.WrapRegistererWith(prometheus.Labels{"channel": channel}, deps.Metrics)
+	return m, errors.Join(registry.Register(m.seconds),
+		registry.Register(gauge(deps, "sidecart_tasks_open", "Effects that are not made yet, parked ones included.", (*Set).Len)),
+		registry.Register(gauge(deps, "sidecart_tasks_parked", "Effects that wait for an operator.", (*Set).ParkedLen)))
 }
 
 // gauge sums something over the committed Sets; before the journal is loaded there is nothing to sum.

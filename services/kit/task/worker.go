@@ -50,6 +50,7 @@ type Journal interface {
 // Config of a Worker; zero fields get the defaults.
 type Config struct {
 	Writer        string        // names this process; the journal's own writer id
+	Channel       string        // where the effects go ("sms"); the label channel of the metrics
 	ExecuteWithin time.Duration // deadline of one execution; default 5 s
 	Lease         time.Duration // of a claim; default three times ExecuteWithin, at least twice
 	MaxInFlight   int           // claims and executions at a time, of all shards; default 16
@@ -92,6 +93,9 @@ func (c Config) validate() error {
 	var failures []error
 	if c.Writer == "" {
 		failures = append(failures, errors.New("task: Writer is empty"))
+	}
+	if c.Channel == "" {
+		failures = append(failures, errors.New("task: Channel is empty"))
 	}
 	if c.Lease < 2*c.ExecuteWithin {
 		failures = append(failures, errors.New("task: Lease must be at least twice ExecuteWithin"))
@@ -136,8 +140,12 @@ func NewWorker(cfg Config, deps Deps) (*Worker, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	metrics, err := newMetrics(cfg.Channel, deps)
+	if err != nil {
+		return nil, err
+	}
 	return &Worker{
-		cfg: cfg, deps: deps, metrics: newMetrics(deps),
+		cfg: cfg, deps: deps, metrics: metrics,
 		wake:    make(chan struct{}, 1),
 		reports: make(chan report, cfg.MaxInFlight),
 		busy:    make(map[key]bool, cfg.MaxInFlight),

@@ -22,7 +22,7 @@ func TestWorkerExecutesWhatIsQueuedAndWhatItsWriterClaimed(t *testing.T) {
 		l.put(0, task.New("queued", time.Now()))
 		l.put(1, task.NewClaimed("mine", time.Now(), "me", 15*time.Second),
 			task.NewClaimed("foreign", time.Now(), "dead", 15*time.Second))
-		stop := begin(t, l, w, task.Config{Writer: "me"})
+		stop := begin(t, l, w, task.Config{Writer: "me", Channel: "world"})
 		defer stop()
 		synctest.Wait()
 		require.Equal(t, map[string]int{"queued": 1, "mine": 1}, l.done)
@@ -40,7 +40,7 @@ func TestWorkerWaitsBetweenFailuresThenParks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, w := newLedger(1), &world{do: func(context.Context, task.Task) task.Outcome { return task.TryAgain("down") }}
 		l.put(0, task.New("a", time.Now()))
-		stop := begin(t, l, w, task.Config{Writer: "me"})
+		stop := begin(t, l, w, task.Config{Writer: "me", Channel: "world"})
 		defer stop()
 		<-time.After(2 * time.Minute) // of the bubble
 		synctest.Wait()
@@ -75,7 +75,7 @@ func TestWorkerGivesUpAtOnceWhenToldSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, w := newLedger(1), &world{do: func(context.Context, task.Task) task.Outcome { return task.GiveUp("never") }}
 		l.put(0, task.New("a", time.Now()))
-		stop := begin(t, l, w, task.Config{Writer: "me"})
+		stop := begin(t, l, w, task.Config{Writer: "me", Channel: "world"})
 		defer stop()
 		synctest.Wait()
 		parked, _ := l.set(0).Get("a")
@@ -145,7 +145,7 @@ func TestWorkerKeepsAnOutcomeUntilItIsRecorded(t *testing.T) {
 			return nil
 		}
 		l.put(0, task.New("a", time.Now()))
-		stop := begin(t, l, w, task.Config{Writer: "me"})
+		stop := begin(t, l, w, task.Config{Writer: "me", Channel: "world"})
 		defer stop()
 		<-time.After(12 * time.Second) // of the bubble
 		synctest.Wait()
@@ -166,7 +166,7 @@ func TestWorkerUsesAClaimWhoseAnswerGotLost(t *testing.T) {
 			return nil
 		}
 		l.put(0, task.New("a", time.Now()))
-		stop := begin(t, l, w, task.Config{Writer: "me"})
+		stop := begin(t, l, w, task.Config{Writer: "me", Channel: "world"})
 		defer stop()
 		<-time.After(3 * time.Second) // of the bubble
 		synctest.Wait()
@@ -181,7 +181,7 @@ func TestWorkerDoesNotSpinWhileTheJournalIsDown(t *testing.T) {
 		tries := 0
 		l.fail = func(any) error { tries++; return errs.Overloaded("the queue") }
 		l.put(0, task.New("a", time.Now()))
-		stop := begin(t, l, w, task.Config{Writer: "me"})
+		stop := begin(t, l, w, task.Config{Writer: "me", Channel: "world"})
 		defer stop()
 		<-time.After(time.Minute) // of the bubble
 		synctest.Wait()
@@ -200,7 +200,7 @@ func TestWorkerSurvivesAPanic(t *testing.T) {
 			return task.Recorded(done{t.ID})
 		}}
 		l.put(0, task.New("a", time.Now()))
-		stop := begin(t, l, w, task.Config{Writer: "me"})
+		stop := begin(t, l, w, task.Config{Writer: "me", Channel: "world"})
 		defer stop()
 		<-time.After(5 * time.Second) // of the bubble
 		synctest.Wait()
@@ -264,6 +264,7 @@ func TestTwoReplicasShareTheWork(t *testing.T) {
 func TestConfigIsChecked(t *testing.T) {
 	_, err := task.NewWorker(task.Config{ExecuteWithin: time.Second, Lease: time.Second, MaxInFlight: -1}, task.Deps{})
 	require.ErrorContains(t, err, "Writer")
+	require.ErrorContains(t, err, "Channel")
 	require.ErrorContains(t, err, "Lease")
 	require.ErrorContains(t, err, "out of range")
 }
@@ -274,7 +275,7 @@ func TestMetrics(t *testing.T) {
 	parked := task.New("p", time.Now())
 	parked.Status = task.Parked
 	l.put(0, task.New("a", time.Now()), parked)
-	_, err := task.NewWorker(task.Config{Writer: "me"}, task.Deps{Journal: l, Set: l.set, Metrics: registry})
+	_, err := task.NewWorker(task.Config{Writer: "me", Channel: "world"}, task.Deps{Journal: l, Set: l.set, Metrics: registry})
 	require.NoError(t, err)
 	families, err := registry.Gather()
 	require.NoError(t, err)
