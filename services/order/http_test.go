@@ -325,7 +325,7 @@ func TestListsIncludeWhatIsArchived(t *testing.T) {
 // TestEverythingSurvivesTroubleAndARestart runs sales on a store that fails in every way and checks, after a
 // restart, that what was acknowledged is there, once.
 func TestEverythingSurvivesTroubleAndARestart(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(5) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { sellInTrouble(t, seed) })
 		})
@@ -346,7 +346,7 @@ func sellInTrouble(t *testing.T, seed uint64) {
 			later(time.Second)
 		}
 	}
-	for i := range 30 {
+	for i := range 18 {
 		key, r := fmt.Sprint("k", i), i%2
 		o := until(func() answer {
 			return s.callAt(r, "POST", "/v1/orders", basket("mug", 1), "Idempotency-Key", key)

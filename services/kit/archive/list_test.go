@@ -37,7 +37,7 @@ func TestAListHasEverythingOnceNewestFirst(t *testing.T) {
 		shared := journaltest.NewStore()
 		seed := rapid.Uint64().Draw(t, "seed")
 		spread := rapid.Int64Range(1, 5000).Draw(t, "spread")
-		n := rapid.SampledFrom([]int{1, 150, 150, 150, maxHeadEntries + 1, 2*maxHeadEntries + spillEntries}).Draw(t, "entries")
+		n := rapid.SampledFrom([]int{1, 20, 40, 60, 80, 100, 120, 140, 160, 180, 200, 220, 240, maxHeadEntries + 1, 2*maxHeadEntries + spillEntries}).Draw(t, "entries")
 		var model []Entry
 		for i := range n { // about in their order, as orders finish
 			at := noon.Add(time.Duration(int64(i)+(int64(i)*7919)%spread) * time.Second)
