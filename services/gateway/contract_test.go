@@ -90,7 +90,7 @@ func TestTheRealContractsGoTogether(t *testing.T) {
 		require.NoError(t, err)
 		contracts = append(contracts, c)
 	}
-	table, err := newTable(contracts, nil)
+	table, err := newTable(contracts, nil, Config{}.withDefaults().base())
 	require.NoError(t, err)
 	assert.Empty(t, table.twice)
 	if dir := os.Getenv("SIDECART_DOCS_OUT"); dir != "" {

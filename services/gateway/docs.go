@@ -32,6 +32,7 @@ type (
 		Operations []docsOperation
 	}
 	docsOperation struct {
+		Steps                                  []string // the path in parts, for breaking lines
 		ID, Method, Path, Summary, Description string
 		Parameters                             []docsField
 		Body                                   []docsField
@@ -48,8 +49,8 @@ type (
 	}
 )
 
-// renderDocs makes the page for people from the merged document.
-func renderDocs(doc *openapi3.T, missing []string) ([]byte, error) {
+// renderDocs makes the page for people from the merged document; base begins the addresses of its examples.
+func renderDocs(doc *openapi3.T, missing []string, base string) ([]byte, error) {
 	page := docsPage{Title: doc.Info.Title, Description: doc.Info.Description, Missing: missing}
 	for _, path := range sortedPaths(doc) {
 		item := doc.Paths.Value(path)
@@ -60,7 +61,7 @@ func renderDocs(doc *openapi3.T, missing []string) ([]byte, error) {
 			}
 			service, _ := op.Extensions[extensionService].(string)
 			group := page.group(service)
-			group.Operations = append(group.Operations, describe(path, method, op))
+			group.Operations = append(group.Operations, describe(base, path, method, op))
 		}
 	}
 	var out bytes.Buffer
@@ -93,8 +94,8 @@ func sortedPaths(doc *openapi3.T) []string {
 	return paths
 }
 
-func describe(path, method string, op *openapi3.Operation) docsOperation {
-	out := docsOperation{ID: op.OperationID, Method: method, Path: path, Summary: op.Summary, Description: op.Description}
+func describe(base, path, method string, op *openapi3.Operation) docsOperation {
+	out := docsOperation{Steps: strings.SplitAfter(path, "/"), ID: op.OperationID, Method: method, Path: path, Summary: op.Summary, Description: op.Description}
 	for _, p := range op.Parameters {
 		out.Parameters = append(out.Parameters, docsField{
 			Name: p.Value.Name, In: p.Value.In, Type: typeOf(p.Value.Schema), Description: p.Value.Description, Required: p.Value.Required,
@@ -107,7 +108,7 @@ func describe(path, method string, op *openapi3.Operation) docsOperation {
 			body = example(media)
 		}
 	}
-	out.Curl = curl(path, method, op, body)
+	out.Curl = curl(base, path, method, op, body)
 	for status, answer := range op.Responses.Map() {
 		a := docsAnswer{Status: status, Class: status[:1]}
 		if answer.Value.Description != nil {
@@ -230,7 +231,7 @@ func pretty(v any) string {
 }
 
 // curl words the operation as a line for the shell, with the examples of its parameters.
-func curl(path, method string, op *openapi3.Operation, body any) string {
+func curl(base, path, method string, op *openapi3.Operation, body any) string {
 	query, headers := []string{}, []string{}
 	for _, p := range op.Parameters {
 		v := p.Value.Example
@@ -250,7 +251,7 @@ func curl(path, method string, op *openapi3.Operation, body any) string {
 			headers = append(headers, " \\\n  -H "+quote(p.Value.Name+": "+text))
 		}
 	}
-	target := "http://127.0.0.1:8080" + path
+	target := base + path
 	if len(query) > 0 {
 		target += "?" + strings.Join(query, "&")
 	}

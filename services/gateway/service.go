@@ -82,6 +82,15 @@ func (c Config) validate() error {
 	return errors.Join(bad...)
 }
 
+// base is the address that somebody on this machine would use.
+func (c Config) base() string {
+	name, port, _ := net.SplitHostPort(c.Address) // validate looked at it
+	if ip := net.ParseIP(name); name == "" || ip != nil && ip.IsUnspecified() {
+		name = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(name, port)
+}
+
 // Service is the gateway as a service of a host. Its methods are safe for concurrent use.
 type Service struct {
 	cfg      Config
@@ -120,7 +129,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		"listServices": s.listServices, "listParked": s.listParked, "retryParked": s.resolveParked("retry"),
 		"discardParked": s.resolveParked("discard"), "retryAllParked": s.resolveAllParked("retry"), "discardAllParked": s.resolveAllParked("discard"),
 	}
-	t, err := newTable([]contractOf{own}, s.cfg.Services)
+	t, err := newTable([]contractOf{own}, s.cfg.Services, cfg.base())
 	if err != nil {
 		return nil, err
 	}

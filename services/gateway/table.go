@@ -40,8 +40,8 @@ func newAsset(contentType string, body []byte) asset {
 	return asset{contentType: contentType, body: body, etag: `"` + hex.EncodeToString(sum[:16]) + `"`}
 }
 
-// newTable joins the contracts; the first is the gateway's own.
-func newTable(contracts []contractOf, missing []string) (*table, error) {
+// newTable joins the contracts; the first is the gateway's own. base is the address that examples show.
+func newTable(contracts []contractOf, missing []string, base string) (*table, error) {
 	t := &table{root: &node{}, missing: missing}
 	for _, c := range contracts {
 		for _, r := range c.routes() {
@@ -61,7 +61,7 @@ func newTable(contracts []contractOf, missing []string) (*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway: merged contract: %w", err)
 	}
-	page, err := renderDocs(doc, missing)
+	page, err := renderDocs(doc, missing, base)
 	if err != nil {
 		return nil, fmt.Errorf("gateway: documentation: %w", err)
 	}
@@ -135,7 +135,7 @@ func (s *Service) learn(ctx context.Context, known map[string]contractOf) bool {
 
 // adopt makes the table of these contracts the one that is used.
 func (s *Service) adopt(contracts []contractOf, missing []string) {
-	t, err := newTable(contracts, missing)
+	t, err := newTable(contracts, missing, s.cfg.base())
 	if err != nil {
 		s.log.Error("the contracts do not go together; the former ones stay in use", "error", err)
 		return
