@@ -43,8 +43,8 @@ func providerOutage(t *testing.T, s *harness.Shop) {
 	o := placed(t, s, sku, 1)
 	require.NoError(t, s.Pay(t.Context(), o.ID, "card"))
 	harness.Eventually(t, "payment has tried and failed", 0, func() error {
-		faults, err := s.Sandbox.Hits(t.Context(), "payment")
-		if err == nil && faults == 0 {
+		failed, err := s.Sandbox.Struck(t.Context())
+		if err == nil && failed == 0 {
 			err = errors.New("the provider was not called yet")
 		}
 		return err

@@ -50,6 +50,18 @@ func (s *Sandbox) Fault(t *testing.T, what, how string) {
 	require.Equal(t, http.StatusOK, a.Status, string(a.Body))
 }
 
+// Struck counts the calls of the payment provider that a switch made fail or wait since the sandbox started.
+func (s *Sandbox) Struck(ctx context.Context) (int64, error) {
+	a, err := s.http.Do(ctx, http.MethodGet, "/faults", nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	var now struct {
+		Struck int64 `json:"payment_struck"`
+	}
+	return now.Struck, a.Into(&now)
+}
+
 // all reads every page of a list.
 func all[T any](ctx context.Context, c *client.Client, path string) ([]T, error) {
 	var out []T

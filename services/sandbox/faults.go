@@ -29,6 +29,8 @@ type Switches struct {
 	Payment string `json:"payment,omitzero"`
 	Mail    string `json:"mail,omitzero"`
 	SMS     string `json:"sms,omitzero"`
+	// Struck counts the calls of the payment provider that a switch made fail or wait; it is only in answers.
+	Struck int64 `json:"payment_struck,omitzero"`
 }
 
 // faults holds the switches. It is safe for concurrent use.
@@ -56,6 +58,9 @@ func (f *faults) set(s Switches) (Switches, error) {
 			return Switches{}, errs.InvalidField(field, "must be one of ok, down, slow, error, lost_reply")
 		}
 	}
+	if s.Struck != 0 {
+		return Switches{}, errs.InvalidField("/payment_struck", "is counted here and cannot be set")
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, one := range []struct{ to, from *string }{{&f.now.Payment, &s.Payment}, {&f.now.Mail, &s.Mail}, {&f.now.SMS, &s.SMS}} {
@@ -76,11 +81,21 @@ func (f *faults) wait(ctx context.Context) {
 	}
 }
 
-// guard puts the switch that of picks before a handler.
-func (f *faults) guard(of func(Switches) string) echo.MiddlewareFunc {
+// strike gives the provider's switch and counts the call if it will suffer from it.
+func (f *faults) strike() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.now.Payment != faultNone {
+		f.now.Struck++
+	}
+	return f.now.Payment
+}
+
+// guard puts a switch before a handler.
+func (f *faults) guard(mode func() string) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			switch of(f.get()) {
+			switch mode() {
 			case faultDown:
 				return hangUp(c)
 			case faultError:

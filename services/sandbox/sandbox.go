@@ -123,7 +123,7 @@ func (s *Sandbox) routes() http.Handler {
 	e.GET("/faults", s.getFaults)
 	e.POST("/faults", s.postFaults)
 
-	paying := s.faults.guard(func(w Switches) string { return w.Payment })
+	paying := s.faults.guard(s.faults.strike)
 	for _, base := range []string{"", "/provider"} {
 		e.POST(base+"/charges", s.provider.postCharge, paying)
 		e.POST(base+"/refunds", s.provider.postRefund, paying)
@@ -134,7 +134,7 @@ func (s *Sandbox) routes() http.Handler {
 			return entries(c, func(e Entry) bool { return e.Kind == kindRefund })
 		}))
 	}
-	e.POST("/sms", s.texts.post, s.faults.guard(func(w Switches) string { return w.SMS }))
+	e.POST("/sms", s.texts.post, s.faults.guard(func() string { return s.faults.get().SMS }))
 	e.GET("/sms", list(func() *book[Text] { return s.texts.book }, func(c echo.Context) (func(Text) bool, error) {
 		to, err := httpx.Query(c, "to")
 		return func(t Text) bool { return to == "" || t.To == to }, err
