@@ -56,10 +56,11 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if h, here := t.local[r.URL.Host]; here {
 		return callLocal(h, out, t.log)
 	}
-	out.URL.Path = "/v1.0/invoke/" + r.URL.Host + "/method" + out.URL.Path
-	if out.URL.RawPath != "" {
-		out.URL.RawPath = "/v1.0/invoke/" + r.URL.Host + "/method" + out.URL.RawPath
-	}
+	// The sidecar decodes the path once and puts what comes out into the next URL as it is: an escaped '?' would begin
+	// a query there and an escaped '%' be another escape. So the path is escaped once more than it needs.
+	method := out.URL.EscapedPath()
+	prefix := "/v1.0/invoke/" + r.URL.Host + "/method"
+	out.URL.Path, out.URL.RawPath = prefix+method, prefix+strings.ReplaceAll(method, "%", "%25")
 	out.URL.Host, out.Host = t.base, t.base
 	if t.token != "" {
 		out.Header.Set("Dapr-Api-Token", t.token)
