@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,33 @@ func TestFollowedIsOnceAndAllOrNothing(t *testing.T) {
 		}
 		require.NoError(t, r.Sync(t.Context(), 0))
 		require.Empty(t, r.Parked())
+	})
+}
+
+// A refused command must leave nothing behind in the batch that it was decided in.
+func TestRefusedStepsAreUndoneInsideABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{tickets: 5, faults: journaltest.Faults{Script: func(op, _ string, _ int) (journaltest.Fault, bool) {
+			return journaltest.Delay, op == journaltest.OpCreate
+		}}})
+		var callers sync.WaitGroup
+		callers.Go(func() { _, _ = r.buy(t.Context(), "first") }) // the others wait for this commit and go together
+		synctest.Wait()
+		callers.Go(func() {
+			_, err := r.DoShard(t.Context(), 0, journal.Followed{Source: "other", Seq: 1, Steps: steps("a", "b", "c", "d", "e", "f")})
+			assert.ErrorIs(t, err, errSoldOut)
+		})
+		synctest.Wait()
+		for i := range 4 {
+			callers.Go(func() {
+				_, err := r.buy(t.Context(), fmt.Sprint("after", i))
+				assert.NoError(t, err)
+			})
+		}
+		callers.Wait()
+		require.EqualValues(t, 2, r.Heads()[0], "all of it was one batch")
+		require.Equal(t, picture(r.State(0)), picture(start(t, store, options{name: "w2", tickets: 5}).State(0)))
 	})
 }
 

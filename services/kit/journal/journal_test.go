@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,23 +128,24 @@ func TestRefusalLooksAtTheHeadFirst(t *testing.T) {
 
 func TestSyncSeesOtherWritersAndIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, reads := journaltest.NewStore(), 0
+		store := journaltest.NewStore()
+		var reads atomic.Int64
 		quiet := journal.Config{PollEvery: 30 * time.Second}
 		a := start(t, store, options{name: "a", config: quiet})
 		b := start(t, store, options{name: "b", config: quiet, faults: journaltest.Faults{Script: func(op, _ string, _ int) (journaltest.Fault, bool) {
-			reads++
+			reads.Add(1)
 			return journaltest.Delay, true
 		}}})
 		_, err := a.buy(t.Context(), "x")
 		require.NoError(t, err)
-		reads = 0
+		reads.Store(0)
 		var syncs sync.WaitGroup
 		for range 100 {
 			syncs.Go(func() { assert.NoError(t, b.Sync(t.Context(), 0)) })
 		}
 		syncs.Wait()
 		require.Equal(t, 1, b.State(0).sold.Len())
-		require.LessOrEqual(t, reads, 6, "two rounds at most, each a few reads")
+		require.LessOrEqual(t, reads.Load(), int64(6), "two rounds at most, each a few reads")
 		changed := b.Changed(0)
 		_, err = a.buy(t.Context(), "y")
 		require.NoError(t, err)

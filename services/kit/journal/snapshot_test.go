@@ -297,21 +297,28 @@ func TestLateWriteWithOldTimeIsNotTrimmedAtOnce(t *testing.T) {
 	})
 }
 
-// A process that pauses between reading the header and reading the segments must not take a hole for the end.
+// Between reading the header and reading the segments others may write a newer snapshot and trim: the loader must not
+// take the hole for the end.
 func TestLoadWhileOthersTrim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		cfg := journal.Config{SnapshotEverySegments: 1 << 40, SnapshotEvery: time.Hour, CommitWithin: time.Second,
+			StaleAfter: 4 * time.Minute, TrimAfter: 10 * time.Minute, TrimEvery: time.Minute}
 		store := journaltest.NewStore()
-		other := start(t, store, options{name: "other", config: quickUpkeep()})
-		loader, err := launch(store, options{name: "loader", config: quickUpkeep(), faults: journaltest.Faults{
+		other := start(t, store, options{name: "other", config: cfg})
+		fill(t, other, "x", 25)
+		rest(time.Hour - time.Second) // all of it is old, and the first snapshot is due in a second
+		require.Zero(t, headerOf(t, store).Seq)
+		loader, err := launch(store, options{name: "loader", config: cfg, faults: journaltest.Faults{
 			Script: func(op, key string, nth int) (journaltest.Fault, bool) {
 				return journaltest.Delay, key == "test/journal/0/1" && nth == 0
 			}}})
 		require.NoError(t, err)
 		defer func() { require.NoError(t, loader.stop()) }()
-		synctest.Wait() // it has read the header, which was not there yet, and is reading segment 1
+		synctest.Wait() // it has read the header, which is not there yet, and is reading segment 1
 		loader.client.Pause()
-		fill(t, other, "x", 25)
+		began := time.Now()
 		waitFor(t, "the trim", func() bool { return headerOf(t, store).DeletedThrough >= 20 })
+		require.Less(t, time.Since(began), cfg.StaleAfter)
 		loader.client.Resume()
 		<-loader.Loaded()
 		require.Equal(t, picture(other.State(0)), picture(loader.State(0)))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,17 +85,17 @@ func TestStoreDownAndUp(t *testing.T) {
 func TestFenceAfterUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := journaltest.NewStore()
-		var late journaltest.Fault
+		var lost atomic.Bool
 		r := start(t, store, options{tickets: 1, config: journal.Config{CommitWithin: time.Second}, faults: journaltest.Faults{
 			Script: func(op, key string, _ int) (journaltest.Fault, bool) {
-				return late, late != journaltest.None && op == journaltest.OpCreate && key == "test/journal/0/2"
+				return journaltest.StallLost, lost.Load() && op == journaltest.OpCreate && key == "test/journal/0/2"
 			}}})
 		_, err := r.buy(t.Context(), "a")
 		require.NoError(t, err)
-		late = journaltest.StallLost
+		lost.Store(true)
 		_, err = r.DoShard(t.Context(), 0, pad{"p", "text"})
 		require.True(t, errs.HasCode(err, errs.CodeOutcomeUnknown), "%v", err)
-		late = journaltest.None
+		lost.Store(false)
 		_, err = r.buy(t.Context(), "b")
 		require.ErrorIs(t, err, errSoldOut)
 		require.EqualValues(t, 2, r.Heads()[0], "the number of the lost write is taken")
