@@ -151,6 +151,7 @@ func runFile(t *testing.T, infra, apps []string, common string) string {
 // newStack makes a stack of fakes that is stopped, and looked at for leftovers, when the test ends.
 func newStack(t *testing.T, path string, change func(*Options)) *Stack {
 	t.Helper()
+	skipIfShort(t)
 	f, err := Load(path)
 	require.NoError(t, err)
 	exe, err := os.Executable()
@@ -171,6 +172,13 @@ func newStack(t *testing.T, path string, change func(*Options)) *Stack {
 		}
 	})
 	return s
+}
+
+func skipIfShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped by -short: it starts processes")
+	}
 }
 
 func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }

@@ -13,6 +13,7 @@ import (
 
 // A runner that is killed outright takes every process with it.
 func TestKilledRunnerLeavesNothing(t *testing.T) {
+	skipIfShort(t)
 	data := filepath.Join(t.TempDir(), "data")
 	exe, err := os.Executable()
 	require.NoError(t, err)
