@@ -136,5 +136,5 @@ func checkSequence(store *journaltest.Store) error {
 // waitFor waits until the condition holds; in a bubble the deadline costs nothing.
 func waitFor(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	require.Eventually(t, holds, 3*time.Hour, time.Second, what)
+	require.Eventually(t, holds, 3*time.Hour, 5*time.Second, what)
 }
