@@ -88,7 +88,7 @@ func TestHoldTakesAllLinesOrNoneAndNamesEverythingThatIsMissing(t *testing.T) {
 	e := s.refused("sold_out", hold("o1", lines("a", 2, "b", 1, "c", 1)))
 	assert.Equal(t, []inventoryapi.Shortage{{SKU: "a", Requested: 2, Available: 1}, {SKU: "c", Requested: 1}}, e.Extra["skus"])
 	e = s.refused("unknown_sku", hold("o1", lines("x", 1, "c", 1, "y", 1)))
-	assert.Equal(t, []string{"x", "y"}, e.Extra["skus"])
+	assert.Equal(t, []string{"x", "y"}, e.Extra["unknown_skus"])
 	s.refused("sold_out", CheckLines{Lines: lines("c", 1)})
 	s.silent(CheckLines{Lines: lines("a", 1)})
 

@@ -119,7 +119,7 @@ func missing(err error) (unknown []string, short []inventoryapi.Shortage, ok boo
 	}
 	switch e.Code {
 	case inventoryapi.CodeUnknownSKU:
-		unknown, ok = e.Extra["skus"].([]string)
+		unknown, ok = e.Extra["unknown_skus"].([]string)
 	case inventoryapi.CodeSoldOut:
 		short, ok = e.Extra["skus"].([]inventoryapi.Shortage)
 	}

@@ -47,7 +47,7 @@ func TestHoldOverShardsIsAllOrNothing(t *testing.T) {
 		p := s.hold("o2", 60, skus[0], 1, skus[1], 1, skus[2], 9, skus[3], 9).refused(409, "sold_out")
 		assert.Len(t, p["skus"], 3)
 		p = s.hold("o2", 60, skus[0], 1, skus[1], 1, "nope-1", 1, "nope-2", 1, "nope-3", 1).refused(422, "unknown_sku")
-		assert.Equal(t, []any{"nope-1", "nope-2", "nope-3"}, p["skus"])
+		assert.Equal(t, []any{"nope-1", "nope-2", "nope-3"}, p["unknown_skus"])
 		s.stock(skus[0], 0, 1, 0)
 		s.stock(skus[1], 2, 0, 0)
 		s.stock(skus[2], 3, 0, 0)

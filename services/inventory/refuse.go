@@ -20,7 +20,7 @@ func idReused(what string) *errs.Error {
 func refuseLines(unknown []string, short []inventoryapi.Shortage) error {
 	if len(unknown) > 0 {
 		return errs.New(errs.Unprocessable, inventoryapi.CodeUnknownSKU, "there is no SKU "+strings.Join(unknown, ", ")).
-			With("skus", unknown)
+			With("unknown_skus", unknown)
 	}
 	if len(short) > 0 {
 		names := make([]string, len(short))

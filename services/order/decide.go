@@ -87,6 +87,9 @@ func decidePayment(s *state, at journal.At, c requestPayment) (any, []journal.Ev
 	if err != nil {
 		return nil, nil, err
 	}
+	if o.Status == orderapi.StatusPaid && o.Charges[len(o.Charges)-1].Method == c.Method {
+		return *o, nil, nil // a repeat of the request that paid it, perhaps because its answer was lost
+	}
 	if o.Status != orderapi.StatusAwaitingPayment {
 		return nil, nil, refuseFinished(o, orderapi.CodeOrderCancelled)
 	}

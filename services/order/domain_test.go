@@ -86,6 +86,7 @@ func TestOneAttemptAtATime(t *testing.T) {
 	assert.Equal(t, 2, events[0].(orderapi.PaymentRequested).Attempt)
 	l.must(aCharge("a", 2, "ch"))
 	assert.Equal(t, orderapi.StatusPaid, l.current("a").Status)
+	require.Empty(t, l.must(requestPayment{OrderID: "a", Method: "transfer"}), "a repeat of what paid it")
 	_, _, err = l.do(requestPayment{OrderID: "a", Method: "card"})
 	requireCode(t, orderapi.CodeAlreadyPaid, err)
 	_, _, err = l.do(cancelOrder{OrderID: "a"})

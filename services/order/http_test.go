@@ -60,7 +60,7 @@ func TestRefusalsOfInventory(t *testing.T) {
 		p := s.place("k1", basket("mug", 2, "cup", 1)).refused(409, inventoryapi.CodeSoldOut)
 		assert.Len(t, p["skus"], 2)
 		p = s.place("k2", basket("hat", 1)).refused(422, inventoryapi.CodeUnknownSKU)
-		assert.Equal(t, []any{"hat"}, p["skus"])
+		assert.Equal(t, []any{"hat"}, p["unknown_skus"])
 
 		s.stock.available["mug"], s.stock.available["cup"] = 2, 1
 		s.place("k1", basket("mug", 2, "cup", 1)).order(201) // there is stock now
@@ -200,7 +200,8 @@ func TestStockLostAfterArchiving(t *testing.T) {
 		later(10 * time.Minute)
 		require.False(t, s.replicas[0].inMemory(o.ID))
 		assert.Equal(t, orderapi.StatusPaid, s.get(o.ID).Status)
-		s.pay(o.ID, "card").refused(409, orderapi.CodeAlreadyPaid)
+		s.pay(o.ID, "transfer").refused(409, orderapi.CodeAlreadyPaid)
+		assert.Equal(t, orderapi.StatusPaid, s.pay(o.ID, "card").order(202).Status, "a repeat of what paid it")
 
 		s.holds.says(inventoryapi.HoldLost{OrderID: o.ID, SKUs: []string{"mug"}})
 		later(5 * time.Second)

@@ -75,7 +75,7 @@ func (s *stockroom) postHold(c echo.Context) error {
 	}
 	switch {
 	case unknown != nil:
-		return errs.New(errs.Unprocessable, inventoryapi.CodeUnknownSKU, "unknown SKU").With("skus", unknown)
+		return errs.New(errs.Unprocessable, inventoryapi.CodeUnknownSKU, "unknown SKU").With("unknown_skus", unknown)
 	case short != nil:
 		return errs.New(errs.Conflict, inventoryapi.CodeSoldOut, "not enough stock").With("skus", short)
 	}

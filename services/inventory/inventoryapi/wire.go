@@ -36,7 +36,7 @@ const MaxHoldLines = 50
 
 // Hold is the answer to a HoldRequest: every line is held, at the price of that moment, in the request's order.
 // A refusal is 409 sold_out with the member skus ([]Shortage, every SKU that is short) or 422 unknown_sku with
-// the member skus ([]string, every SKU that does not exist) and leaves nothing held.
+// the member unknown_skus ([]string, every SKU that does not exist) and leaves nothing held.
 type Hold struct {
 	ID        string     `json:"id"`
 	Lines     []HeldLine `json:"lines"`
