@@ -86,7 +86,7 @@ func TestSnapshotAndTrimChangeNothingVisible(t *testing.T) {
 // A process that dies at any write of a snapshot or trim leaves a store that loads the same and that others clean up.
 func TestUpkeepSurvivesDeathAtEveryWrite(t *testing.T) {
 	cfg := quickUpkeep()
-	cfg.PollEvery = 20 * time.Second // hours go by
+	cfg.PollEvery = 20 * time.Second    // hours go by
 	text := strings.Repeat("x", 60_000) // several chunks
 	for _, how := range []journaltest.Fault{journaltest.FailBefore, journaltest.FailAfter} {
 		for at := 0; ; at++ {
