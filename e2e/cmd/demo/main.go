@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -32,7 +33,8 @@ const maxOrders = 100_000
 func parse(args []string) (config, error) {
 	var c config
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
-	f.StringVar(&c.url, "url", "http://127.0.0.1:8080", "the gateway of a running shop")
+	url := cmp.Or(os.Getenv("SIDECART_URL"), "http://127.0.0.1:8080")
+	f.StringVar(&c.url, "url", url, "the gateway of a running shop; the default is $SIDECART_URL if that is set")
 	f.IntVar(&c.orders, "orders", 300, "how many orders to place")
 	f.IntVar(&c.products, "products", 12, "how many products to put on sale")
 	f.IntVar(&c.customers, "customers", 16, "how many customers shop at the same time")
