@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sidecart/sidecart/services/kit/failpoint"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
@@ -85,11 +86,13 @@ func (e *events) receive(c echo.Context) error {
 		e.log.WarnContext(c.Request().Context(), "event dropped", slog.String("topic", topic), slog.Any("error", err))
 	default:
 		ctx := httpx.ContextWithTraceParent(c.Request().Context(), event.TraceParent)
-		for _, ear := range ears {
-			if !e.deliver(ctx, ear, event) {
-				outcome = "panicked"
+		failpoint.Deliver(func() {
+			for _, ear := range ears {
+				if !e.deliver(ctx, ear, event) {
+					outcome = "panicked"
+				}
 			}
-		}
+		})
 	}
 	e.count.WithLabelValues(topic, outcome).Inc()
 	return c.JSON(http.StatusOK, map[string]string{"status": "SUCCESS"})

@@ -23,6 +23,9 @@ type config struct {
 	sidecar      sidecar.Config
 	gatewayAddr  string
 	shards       int
+	snapshotEach int
+	trimAfter    time.Duration
+	staleAfter   time.Duration
 	payWithin    time.Duration
 	archiveAfter time.Duration
 	mailFrom     string
@@ -63,6 +66,9 @@ func (c *config) table() []setting {
 		{"SIDECART_LISTEN_HOST", "address of the app and internal listeners (127.0.0.1)", text{&c.host.ListenHost}},
 		{"SIDECART_INTERNAL_PORT", "metrics and health for operators; unset: a free port", number{&c.host.InternalPort, 0, 65535}},
 		{"SIDECART_SHARDS", "shards of a journal that is not there yet, 1 to 256 (2)", number{&c.shards, 1, 256}},
+		{"SIDECART_SNAPSHOT_EVERY", "segments from one snapshot of a shard to the next, 1 to 100000 (500)", number{&c.snapshotEach, 1, 100_000}},
+		{"SIDECART_TRIM_AFTER", "age at which a segment that nobody needs is deleted, 10s to 720h (24h)", duration{&c.trimAfter, 10 * time.Second, 720 * time.Hour}},
+		{"SIDECART_STALE_AFTER", "how long a writer trusts what it knows of the head, 1s to 1h (1m); trimming waits for twice this", duration{&c.staleAfter, time.Second, time.Hour}},
 		{"SIDECART_PAY_WITHIN", "how long an order waits for its payment, 1s to 23h (15m)", duration{&c.payWithin, time.Second, 23 * time.Hour}},
 		{"SIDECART_ARCHIVE_AFTER", "how long a finished order stays in memory, 1s to 24h (1m)", duration{&c.archiveAfter, time.Second, 24 * time.Hour}},
 		{"SIDECART_MAIL_FROM", "the sender of mails (shop@sidecart.invalid)", text{&c.mailFrom}},

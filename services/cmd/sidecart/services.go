@@ -41,7 +41,11 @@ func with[C any, S host.Service](make func(C, host.Deps) (S, error), cfg C) host
 	return func(d host.Deps) (host.Service, error) { return make(cfg, d) }
 }
 
-func (c config) journal() journal.Config { return journal.Config{Shards: c.shards} }
+func (c config) journal() journal.Config {
+	return journal.Config{
+		Shards: c.shards, SnapshotEverySegments: uint64(c.snapshotEach), TrimAfter: c.trimAfter, StaleAfter: c.staleAfter,
+	}
+}
 
 // names are those of the table, in its order.
 func names() []string {

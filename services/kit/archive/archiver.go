@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sidecart/sidecart/services/kit/failpoint"
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
@@ -183,6 +184,7 @@ func (a *Archiver[S, T]) round(ctx context.Context, shard int) (int, error) {
 	if err := group.Wait(); err != nil {
 		return 0, err
 	}
+	failpoint.Hit(failpoint.AfterViews)
 	if a.rules.Listed != nil {
 		if err := a.rules.Listed(ctx, views); err != nil {
 			return 0, err

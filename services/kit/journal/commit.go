@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/failpoint"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -126,6 +127,7 @@ func (s *shard[S]) write(ctx context.Context, t *trial[S], trace string) (verdic
 	began := s.journal.deps.Now()
 	v, err := s.create(ctx, segment, encoded)
 	if v == won {
+		failpoint.Hit(failpoint.AfterCommit)
 		v, err = s.confirm(ctx, segment.Seq)
 	}
 	s.report(err)
@@ -149,6 +151,7 @@ func (s *shard[S]) create(ctx context.Context, segment Segment, encoded []byte) 
 	key := s.journal.keys.segment(s.number, segment.Seq)
 	for backOff := firstBackOff; ; backOff = min(2*backOff, maxBackOff) {
 		attempt, cancel := context.WithTimeout(ctx, cfg.attemptWithin())
+		failpoint.Hit(failpoint.BeforeCommit)
 		err := s.journal.deps.State.Create(attempt, key, encoded)
 		cancel()
 		if err == nil {

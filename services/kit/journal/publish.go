@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/sidecart/sidecart/services/kit/failpoint"
 )
 
 // announcement is a committed segment on its way to the broker.
@@ -40,6 +42,7 @@ func (p *publisher) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case a := <-p.waiting:
+			failpoint.Hit(failpoint.BeforePublish)
 			attempt, cancel := context.WithTimeout(ctx, publishWithin)
 			err := p.publish(attempt, a.segment, a.encoded)
 			cancel()

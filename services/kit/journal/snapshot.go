@@ -10,6 +10,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+
+	"github.com/sidecart/sidecart/services/kit/failpoint"
 )
 
 // snapshotRecord is one record of a snapshot: of the journal's own part (its kind is one of its event types) or of the
@@ -59,6 +61,7 @@ func (s *shard[S]) snapshot(ctx context.Context) error {
 	}
 	written, err := s.writeChunks(ctx, v, set)
 	if err == nil {
+		failpoint.Hit(failpoint.SnapshotHeader)
 		err = s.installSet(ctx, v, set, written)
 	}
 	if err != nil {
@@ -121,6 +124,7 @@ func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chu
 		if err := s.writeChunk(ctx, s.journal.keys.chunk(s.number, set, done.chunks), value); err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.SnapshotChunk)
 		done.chunks, done.bytes = done.chunks+1, done.bytes+len(value)
 		next.Records, nextBytes = next.Records[:0], 0
 		return nil

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sidecart/sidecart/services/kit/failpoint"
 )
 
 // deletedPerStep is how many deletes go between two notes of progress in the header.
@@ -135,6 +137,7 @@ func (s *shard[S]) deleteSegments(ctx context.Context, from, through uint64) err
 				return fmt.Errorf("journal: trimming segment %d of shard %d: %w", seq, s.number, err)
 			}
 			s.journal.metrics.trimmed.Inc()
+			failpoint.Hit(failpoint.Trim)
 			return nil
 		})
 	}
