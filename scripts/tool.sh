@@ -7,6 +7,6 @@ tool() {
   [[ -x $bin && -z $(find "${sources[@]}" -type f -newer "$bin" -print -quit) ]] && return
   command -v go >/dev/null || { echo "$1: no \`go\` on the PATH: install Go from https://go.dev/dl" >&2; exit 1; }
   echo "building $1" >&2
-  (cd "$root/runtime" && GOWORK=off go build -trimpath -ldflags "-s -w" -o "$bin" "./cmd/$1") || exit 1
+  (cd "$root/runtime" && GOWORK=off go build -ldflags "-s -w" -o "$bin" "./cmd/$1") || exit 1
   touch "$bin" # go build leaves an unchanged program's time as it was
 }

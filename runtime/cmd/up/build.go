@@ -121,7 +121,7 @@ func (b *builder) build(ctx context.Context, t target, stamp string) error {
 	}
 	// Built beside and renamed: a program that runs keeps its file, and one half written is never started.
 	next := program + ".new"
-	args := []string{"build", "-v", "-trimpath", "-p", strconv.Itoa(compilers()), "-ldflags", flags, "-o", next, t.pkg}
+	args := []string{"build", "-v", "-p", strconv.Itoa(compilers()), "-ldflags", flags, "-o", next, t.pkg}
 	cmd := exec.CommandContext(ctx, goTool, args...)
 	cmd.Dir = filepath.Join(b.root, t.module)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
