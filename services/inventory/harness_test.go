@@ -15,10 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -29,6 +25,7 @@ import (
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/httpx/httpxtest"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
@@ -46,7 +43,7 @@ type shop struct {
 	orderWeb *echo.Echo
 	orders   *journal.Journal[*noState]
 	ordersUp atomic.Bool
-	router   routers.Router
+	contract *httpxtest.Contract
 	stop     func()
 }
 
@@ -60,7 +57,7 @@ func inShop(t *testing.T, shards int, test func(s *shop)) {
 }
 
 func newShop(t *testing.T, shards int, store *journaltest.Store, faults journaltest.Faults) *shop {
-	s := &shop{t: t, store: store, state: store.Client("inventory", faults), router: contractRouter(t)}
+	s := &shop{t: t, store: store, state: store.Client("inventory", faults), contract: httpxtest.Load(t, contract)}
 	s.ordersUp.Store(true)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	utcNow := func() time.Time { return time.Now().UTC() }
@@ -149,32 +146,9 @@ func (s *shop) send(method, path, contentType string, body []byte) answer {
 	s.web.ServeHTTP(w, request("/inventory"))
 	a := answer{s.t, w.Code, w.Header(), w.Body.Bytes()}
 	if strings.HasPrefix(path, "/v1/") {
-		s.checkContract(request(""), a)
+		s.contract.Check(s.t, request(""), a.status, a.header, a.body)
 	}
 	return a
-}
-
-// checkContract holds an answer, and the request if it was accepted, against openapi.yaml.
-func (s *shop) checkContract(r *http.Request, a answer) {
-	route, params, err := s.router.FindRoute(r)
-	require.NoError(s.t, err)
-	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route}
-	if a.status < 300 {
-		require.NoError(s.t, openapi3filter.ValidateRequest(s.t.Context(), in), "accepted against the contract")
-	}
-	require.NoError(s.t, openapi3filter.ValidateResponse(s.t.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: in, Status: a.status, Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true},
-	}), "%s", a.body)
-}
-
-func contractRouter(t *testing.T) routers.Router {
-	doc, err := openapi3.NewLoader().LoadFromData(contract)
-	require.NoError(t, err)
-	require.NoError(t, doc.Validate(t.Context()))
-	router, err := legacy.NewRouter(doc)
-	require.NoError(t, err)
-	return router
 }
 
 // is asserts the status and gives the body.

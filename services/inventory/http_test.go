@@ -14,6 +14,7 @@ import (
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/httpx/httpxtest"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 )
@@ -176,7 +177,7 @@ func TestBadInputNamesTheFieldAndChangesNothing(t *testing.T) {
 	})
 }
 
-func TestContractExamplesFitTheirSchemas(t *testing.T) { contractRouter(t) }
+func TestContractExamplesFitTheirSchemas(t *testing.T) { httpxtest.Load(t, contract) }
 
 func TestNothingIsAnsweredBeforeTheStateIsLoaded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

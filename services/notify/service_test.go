@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,15 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/kit/follow"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/httpx/httpxtest"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/kit/task/tasktest"
@@ -90,26 +86,22 @@ func always(fault string) func(string) string { return func(string) string { ret
 
 // shop is notify at work between a journal of order and the post.
 type shop struct {
-	t      *testing.T
-	w      *tasktest.World
-	order  *tasktest.Source
-	post   *post
-	cfg    Config
-	faults journaltest.Faults
-	stop   func()
-	router routers.Router
+	t        *testing.T
+	w        *tasktest.World
+	order    *tasktest.Source
+	post     *post
+	cfg      Config
+	faults   journaltest.Faults
+	stop     func()
+	contract *httpxtest.Contract
 }
 
 // inShop runs a test in a bubble of its own time.
 func inShop(t *testing.T, cfg Config, faults journaltest.Faults, test func(*shop)) {
-	doc, err := openapi3.NewLoader().LoadFromData(contract)
-	require.NoError(t, err)
-	require.NoError(t, doc.Validate(t.Context()))
-	router, err := legacy.NewRouter(doc)
-	require.NoError(t, err)
+	against := httpxtest.Load(t, contract)
 	synctest.Test(t, func(t *testing.T) {
 		w := tasktest.New(t)
-		s := &shop{t: t, w: w, post: &post{mails: map[string]int{}, texts: map[string]int{}}, cfg: cfg, faults: faults, router: router}
+		s := &shop{t: t, w: w, post: &post{mails: map[string]int{}, texts: map[string]int{}}, cfg: cfg, faults: faults, contract: against}
 		w.Outside(s.post.invoke)
 		var stopOrder func()
 		s.order, stopOrder = w.Source("order", orderapi.Types())
@@ -143,13 +135,7 @@ func (s *shop) get(order, query string) (status int, list httpx.List[notifyapi.N
 	require.NoError(s.t, err)
 	asked, err := http.NewRequest(http.MethodGet, fmt.Sprintf(path, order, query), nil)
 	require.NoError(s.t, err)
-	route, params, err := s.router.FindRoute(asked)
-	require.NoError(s.t, err)
-	require.NoError(s.t, openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route},
-		Status:                 res.StatusCode, Header: res.Header, Body: io.NopCloser(bytes.NewReader(body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true},
-	}))
+	s.contract.Check(s.t, asked, res.StatusCode, res.Header, body)
 	if res.StatusCode == http.StatusOK {
 		require.NoError(s.t, json.Unmarshal(body, &list))
 	}

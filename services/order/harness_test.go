@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -15,10 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -28,6 +23,7 @@ import (
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/httpx/httpxtest"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
@@ -45,7 +41,7 @@ type shop struct {
 	replicas []*replica
 	payments *source
 	holds    *source
-	router   routers.Router
+	contract *httpxtest.Contract
 	stop     func()
 }
 
@@ -79,7 +75,7 @@ func newShop(t *testing.T, o options) *shop {
 	if o.store == nil {
 		o.store, o.stock = journaltest.NewStore(), newStockroom()
 	}
-	s := &shop{t: t, store: o.store, stock: o.stock, router: contractRouter(t)}
+	s := &shop{t: t, store: o.store, stock: o.stock, contract: httpxtest.Load(t, contract)}
 	log := slog.New(slog.DiscardHandler)
 	s.payments = newSource(t, s.store, sourcePayment, paymentapi.Types())
 	s.holds = newSource(t, s.store, sourceInventory, inventoryapi.Types())
@@ -166,32 +162,9 @@ func (s *shop) callAt(replica int, method, path string, body any, header ...stri
 	s.replicas[replica].web.ServeHTTP(w, request("/order"))
 	a := answer{s.t, w.Code, w.Header(), w.Body.Bytes()}
 	if strings.HasPrefix(path, "/v1/") && a.status != http.StatusInternalServerError { // a defect is not promised
-		s.checkContract(request(""), a)
+		s.contract.Check(s.t, request(""), a.status, a.header, a.body)
 	}
 	return a
-}
-
-// checkContract holds an answer, and the request if it was accepted, against openapi.yaml.
-func (s *shop) checkContract(r *http.Request, a answer) {
-	route, params, err := s.router.FindRoute(r)
-	require.NoError(s.t, err)
-	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route}
-	if a.status < 300 {
-		require.NoError(s.t, openapi3filter.ValidateRequest(s.t.Context(), in), "accepted against the contract")
-	}
-	require.NoError(s.t, openapi3filter.ValidateResponse(s.t.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: in, Status: a.status, Header: a.header, Body: io.NopCloser(bytes.NewReader(a.body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true},
-	}), "%s", a.body)
-}
-
-func contractRouter(t *testing.T) routers.Router {
-	doc, err := openapi3.NewLoader().LoadFromData(contract)
-	require.NoError(t, err)
-	require.NoError(t, doc.Validate(t.Context()))
-	router, err := legacy.NewRouter(doc)
-	require.NoError(t, err)
-	return router
 }
 
 // is asserts the status and gives the body.
