@@ -36,7 +36,7 @@ func apply(s *State, at journal.At, event journal.Event) {
 	default:
 		applyHold(s, at, event)
 	}
-	s.forget(at.Time.Add(-rememberFor))
+	s.forget(at.Time)
 }
 
 func applyHold(s *State, at journal.At, event journal.Event) {

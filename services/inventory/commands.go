@@ -85,5 +85,9 @@ const (
 	maxReceivedUnits     = 1_000_000_000_000 // of one SKU over its life; far from overflow
 	maxClaims            = 16                // requests at once for one order
 	maxForgottenPerEvent = 4                 // of each sort; more than one, so that forgetting overtakes making
-	rememberFor          = 24 * time.Hour    // finished things, by segment time; equals the journal's idempotency window
+	rememberFor          = 24 * time.Hour    // finished reservations and restocks, by segment time; equals the journal's idempotency window
+	// rememberHoldsFor is shorter, because nobody repeats a finished hold: order asks again only for an order that it
+	// never recorded, and its events come once. What is left is an order that loses a line in another shard after its
+	// line here was sold (ReasonStockLost): it has this long to say so. At 600 orders a second this bounds holds to some 200 MB.
+	rememberHoldsFor = 15 * time.Minute
 )

@@ -15,8 +15,9 @@
 //
 // A failure: a command whose outcome is unknown is 503 and safe to repeat with its id. The lines of an order that
 // live in different shards are held one shard after the other; if one refuses, the others are released again, and
-// what a crash or an unknown outcome leaves behind expires by itself. Finished reservations, holds and restocks
-// are remembered for a day for the sake of repeats. Where units would go missing by a defect the process stops.
+// what a crash or an unknown outcome leaves behind expires by itself. Finished reservations and restocks are
+// remembered for a day for the sake of repeats, finished holds for a quarter of an hour. Where units would go missing
+// by a defect the process stops.
 //
 // The reader starts with state.go, commands.go, decide.go and apply.go, which are pure.
 package inventory

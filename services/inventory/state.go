@@ -105,7 +105,7 @@ type State struct {
 	restocks     *btree.Map[string, *Restock]     // by SKU and id
 	holds        *btree.Map[string, *Hold]        // by id
 
-	// Indexes by time: see timeKey. What is finished is remembered for rememberFor, so that repeats get their
+	// Indexes by time: see timeKey. What is finished is remembered for a time, so that repeats get their
 	// first answer, and then forgotten.
 	dueReservations      *btree.Map[string, *Reservation]
 	dueHolds             *btree.Map[string, *Hold]
@@ -222,10 +222,10 @@ func (s *State) putRestock(r *Restock) {
 	s.finishedRestocks.Set(timeKey(r.At, key), key)
 }
 
-// forget drops at most maxForgottenPerEvent things of each sort that were finished before the given time. It is
+// forget drops at most maxForgottenPerEvent things of each sort whose time to be remembered is over now. It is
 // called once an event, so it keeps up with any load while no single event does much.
-func (s *State) forget(before time.Time) {
-	limit := timeKey(before, "")
+func (s *State) forget(now time.Time) {
+	limit, holdLimit := timeKey(now.Add(-rememberFor), ""), timeKey(now.Add(-rememberHoldsFor), "")
 	for range maxForgottenPerEvent {
 		key, r, ok := s.finishedReservations.Min()
 		if !ok || key >= limit {
@@ -236,7 +236,7 @@ func (s *State) forget(before time.Time) {
 	}
 	for range maxForgottenPerEvent {
 		key, h, ok := s.finishedHolds.Min()
-		if !ok || key >= limit {
+		if !ok || key >= holdLimit {
 			break
 		}
 		s.dropHold(h.ID)
