@@ -67,6 +67,9 @@ func TestEmbeddedSetLoadsAndCommitsOnce(t *testing.T) {
 
 	status, body = d.call(t, http.MethodGet, "/v1.0/secrets/env/STATE_DSN", "")
 	assert.Equal(t, http.StatusForbidden, status, body)
+
+	assert.Contains(t, d.log(), "Configuring SQLite name resolution")
+	assert.NotContains(t, d.log(), "expired data clean up", "of names, which would end every sidecar after an hour: see config.yaml")
 }
 
 // TestScopesKeepComponentsFromOtherApps starts it as an app that owns no data.

@@ -5,6 +5,9 @@
 // stack runs. In: a run file (the very format of `dapr run -f`), Options, and calls from tests or a command.
 // Out: running processes, Events, log files and the state file run.json.
 //
+// An app id may be listed more than once: each entry is a replica, an app process and a sidecar of its own, called id, id-2, …
+// after their order in the file. All replicas of a run share its tokens, as everything in it does.
+//
 // Order: apps marked with the environment entry SIDECART_SIDECAR: "none" are infrastructure. They start first,
 // in file order, each waited for. Then every other app and its sidecar start together. Ready means that the app
 // answers its health path (and SIDECART_READY_PATH, if the file names one) and that its sidecar answers /v1.0/healthz/outbound, not that a process exists.

@@ -27,11 +27,11 @@ func (s *Stack) appEnv(app *App) (map[string]string, error) {
 	for _, name := range slices.Sorted(maps.Keys(app.Env)) {
 		v, err := s.ports.value(name, rebase(app.Env[name], s.opts.File.DataDir, s.data.Path))
 		if err != nil {
-			return nil, fmt.Errorf("%s: env %s: %w", app.ID, name, err)
+			return nil, fmt.Errorf("%s: env %s: %w", app.Name, name, err)
 		}
 		env[name] = v
 	}
-	for _, over := range []map[string]string{s.opts.Env, s.opts.AppEnv[app.ID]} {
+	for _, over := range []map[string]string{s.opts.Env, s.opts.AppEnv[app.ID], s.opts.AppEnv[app.Name]} {
 		for name, v := range over {
 			if v == anyPortAddr {
 				// One answer for the whole stack: the same entry is given to every process.

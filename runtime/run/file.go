@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -71,7 +72,9 @@ type Settings struct {
 // App is one entry of a run file. A port of 0 means that the runner gives a free one.
 type App struct {
 	Settings
-	ID      string
+	ID string
+	// Name is what the app's process is called: the ID, and for the second and third entry with one ID (its replicas) ID-2, ID-3.
+	Name    string
 	Dir     string // absolute; the working directory of the app and of its sidecar
 	Command []string
 
@@ -146,7 +149,6 @@ func (d *decoder) runFile(root *yaml.Node, base string) (*File, error) {
 		return nil, d.errorf(root, "apps", "required")
 	}
 	f.DataDir = common.Env[DataDirEnv]
-	seen := map[string]bool{}
 	for i, n := range apps.Content {
 		at := fmt.Sprintf("apps[%d]", i)
 		app, err := d.app(n, at, base)
@@ -154,13 +156,92 @@ func (d *decoder) runFile(root *yaml.Node, base string) (*File, error) {
 			return nil, err
 		}
 		app.adopt(&common)
-		if seen[app.ID] {
-			return nil, d.errorf(n, at+".appID", "%q is used twice", app.ID)
-		}
-		seen[app.ID], seen[app.ID+sidecarSuffix] = true, true
 		f.Apps = append(f.Apps, app)
 	}
-	return f, nil
+	return f, d.nameApps(f.Apps, apps.Content)
+}
+
+// nameApps names every app's processes and checks that no two would be called the same or have the same port.
+func (d *decoder) nameApps(apps []App, nodes []*yaml.Node) error {
+	portOf := map[int]string{}
+	for i := range apps {
+		n, at := nodes[i], fmt.Sprintf("apps[%d]", i)
+		if err := nameApp(&apps[i], apps[:i]); err != nil {
+			return d.errorf(n, at+".appID", "%v", err)
+		}
+		for _, p := range apps[i].filePorts() {
+			if p.number != 0 && portOf[p.number] != "" {
+				return d.errorf(n, at+"."+p.field, "%d is also %s", p.number, portOf[p.number])
+			}
+			portOf[p.number] = at + "." + p.field
+		}
+	}
+	return nil
+}
+
+// nameApp names an app's process after those before it. An app ID that comes again is a replica: another process and sidecar of
+// the same app, between which name resolution and the broker share the work. Infrastructure is one process by its nature.
+func nameApp(app *App, before []App) error {
+	replica := 1
+	for _, b := range before {
+		if b.ID == app.ID {
+			replica++
+		}
+	}
+	app.Name = app.ID
+	if replica > 1 {
+		if !app.Sidecar() {
+			return fmt.Errorf("%q is used twice: only an app with a sidecar can have replicas", app.ID)
+		}
+		app.Name = fmt.Sprintf("%s-%d", app.ID, replica)
+	}
+	for _, b := range before {
+		if b.Name == app.Name || b.Name+sidecarSuffix == app.Name || b.Name == app.Name+sidecarSuffix {
+			return fmt.Errorf("its process would be called %q, and another one is", app.Name)
+		}
+	}
+	return nil
+}
+
+// Replicate adds replicas of an app with a sidecar until the file has n of it; their ports are free ones, and they have none for
+// Dapr's metrics. It takes none away.
+func (f *File) Replicate(id string, n int) error {
+	isIt := func(a App) bool { return a.ID == id }
+	first := slices.IndexFunc(f.Apps, isIt)
+	if first < 0 {
+		return fmt.Errorf("run file %s: no app %q", f.Path, id)
+	}
+	have := 0
+	for _, a := range f.Apps {
+		if isIt(a) {
+			have++
+		}
+	}
+	for ; have < n; have++ {
+		app := f.Apps[first]
+		app.Env = maps.Clone(app.Env)
+		app.AppPort, app.DaprHTTPPort, app.DaprGRPCPort, app.DaprInternalGRPCPort, app.MetricsPort = 0, 0, 0, 0, 0
+		if err := nameApp(&app, f.Apps); err != nil {
+			return fmt.Errorf("replica of %q: %w", id, err)
+		}
+		f.Apps = append(f.Apps, app)
+	}
+	return nil
+}
+
+// filePort is a port that an app's entry names; number 0: it does not.
+type filePort struct {
+	field  string
+	number int
+}
+
+func (a *App) filePorts() []filePort {
+	ports := []filePort{{"appPort", a.AppPort}}
+	if a.Sidecar() { // the others of infrastructure are for the Dapr CLI, which gives it a sidecar too
+		ports = append(ports, filePort{"daprHTTPPort", a.DaprHTTPPort}, filePort{"daprGRPCPort", a.DaprGRPCPort},
+			filePort{"daprInternalGRPCPort", a.DaprInternalGRPCPort}, filePort{"metricsPort", a.MetricsPort})
+	}
+	return ports
 }
 
 func (d *decoder) app(n *yaml.Node, at, base string) (App, error) {

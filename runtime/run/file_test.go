@@ -66,7 +66,9 @@ apps:
 }
 
 func TestLoadErrorsNameFileLineAndField(t *testing.T) {
-	const app = "apps:\n  - appID: one\n    appDirPath: app\n    command: [run]\n"
+	const more = "  - appID: one\n    appDirPath: app\n    command: [run]\n"
+	const app = "apps:\n" + more
+	const infra = app + "    env: {SIDECART_SIDECAR: none}\n"
 	tests := map[string]struct{ text, want string }{
 		"unknown top field":    {"version: 1\nextra: 1\n" + app, "dapr.yaml:2: extra: unknown field"},
 		"unknown common field": {"version: 1\ncommon:\n  logLevell: info\n" + app, "dapr.yaml:3: common.logLevell: unknown field"},
@@ -80,7 +82,10 @@ func TestLoadErrorsNameFileLineAndField(t *testing.T) {
 		"no dir":               {"version: 1\napps:\n  - appID: one\n    command: [run]\n", "dapr.yaml:3: apps[0].appDirPath: required"},
 		"no command":           {"version: 1\napps:\n  - appID: one\n    appDirPath: app\n", "dapr.yaml:3: apps[0].command: required"},
 		"bad id":               {"version: 1\napps:\n  - appID: a/b\n    appDirPath: app\n    command: [run]\n", `dapr.yaml:3: apps[0].appID: "a/b"`},
-		"same id":              {"version: 1\n" + app + strings.TrimPrefix(app, "apps:\n"), `dapr.yaml:6: apps[1].appID: "one" is used twice`},
+		"two brokers":          {"version: 1\n" + infra + strings.TrimPrefix(infra, "apps:\n"), `dapr.yaml:7: apps[1].appID: "one" is used twice: only an app with a sidecar`},
+		"name of a replica":    {"version: 1\n" + app + more + strings.Replace(more, "one", "one-2", 1), `dapr.yaml:9: apps[2].appID: its process would be called "one-2"`},
+		"name of a sidecar":    {"version: 1\n" + app + strings.Replace(more, "one", "one.daprd", 1), `apps[1].appID: its process would be called "one.daprd"`},
+		"same port":            {"version: 1\n" + app + "    appPort: 7001\n" + more + "    daprGRPCPort: 7001\n", `dapr.yaml:7: apps[1].daprGRPCPort: 7001 is also apps[0].appPort`},
 		"version":              {"version: 2\n" + app, `dapr.yaml:1: version: "2": want a whole number from 1 to 1`},
 		"no version":           {app, "dapr.yaml:1: version: required"},
 		"no apps":              {"version: 1\n", "dapr.yaml:1: apps: required"},

@@ -11,19 +11,20 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // plan works out the one or two processes of an app: its ports, environment, command lines and health questions.
 func (s *Stack) plan(app *App, client *http.Client) error {
 	ports, err := s.appPorts(app)
 	if err != nil {
-		return fmt.Errorf("%s: %w", app.ID, err)
+		return fmt.Errorf("%s: %w", app.Name, err)
 	}
 	entries, err := s.appEnv(app)
 	if err != nil {
 		return err
 	}
-	s.env[app.ID] = entries
+	s.env[app.Name] = entries
 	env := s.processEnv(app, entries, ports)
 
 	questions := []string{localURL(ports.App) + app.HealthPath}
@@ -32,7 +33,7 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	}
 	argv := append([]string{program(app.Dir, app.Command[0])}, app.Command[1:]...)
 	if _, err := exec.LookPath(argv[0]); err != nil {
-		return fmt.Errorf("%s: command: %w", app.ID, err)
+		return fmt.Errorf("%s: command: %w", app.Name, err)
 	}
 	// Infrastructure has no sidecar to share a secret with, and gets none.
 	kind, token := KindApp, s.tokens.App
@@ -43,7 +44,7 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 		argv: argv, dir: app.Dir, env: env,
 		probe: probe{urls: questions, token: token, client: client},
 		view: Process{
-			Name: app.ID, App: app.ID, Kind: kind, URL: localURL(ports.App),
+			Name: app.Name, App: app.ID, Kind: kind, URL: localURL(ports.App),
 			Ports: Ports{App: ports.App, Internal: ports.Internal},
 		},
 	})
@@ -64,7 +65,7 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 		argv: append([]string{daprd}, daprdArgs(app, resources, ports)...), dir: app.Dir, env: env,
 		probe: probe{urls: []string{localURL(ports.DaprHTTP) + outboundReady}, token: s.tokens.API, client: client},
 		view: Process{
-			Name: app.ID + sidecarSuffix, App: app.ID, Kind: KindSidecar, URL: localURL(ports.DaprHTTP), Ports: sidecarPorts,
+			Name: app.Name + sidecarSuffix, App: app.ID, Kind: KindSidecar, URL: localURL(ports.DaprHTTP), Ports: sidecarPorts,
 		},
 	})
 }
@@ -116,10 +117,10 @@ func (s *Stack) daprd(app *App) (string, error) {
 		path = filepath.Join(app.RuntimePath, ".dapr", "bin", "daprd")
 	}
 	if path == "" {
-		return "", fmt.Errorf("%s: no daprd: neither the run file's runtimePath nor the options name one", app.ID)
+		return "", fmt.Errorf("%s: no daprd: neither the run file's runtimePath nor the options name one", app.Name)
 	}
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%s: daprd: %w", app.ID, err)
+		return "", fmt.Errorf("%s: daprd: %w", app.Name, err)
 	}
 	return path, nil
 }
@@ -129,9 +130,9 @@ func localURL(port int) string { return "http://" + loopback + ":" + strconv.Ito
 // URLs are where a running stack can be reached, all on this machine.
 type URLs struct {
 	Gateway  string            // the public listener (SIDECART_GATEWAY_ADDR); empty if the file has none
-	App      map[string]string // app id → the app's own listener
-	Internal map[string]string // app id → metrics and health detail
-	Dapr     map[string]string // app id → its sidecar's HTTP API
+	App      map[string]string // name of an app's process (its app id; of a replica id-2, …) → the app's own listener
+	Internal map[string]string // the same → metrics and health detail
+	Dapr     map[string]string // the same → its sidecar's HTTP API
 }
 
 // URLs returns the addresses of the stack; complete once Start has begun to start processes.
@@ -139,12 +140,12 @@ func (s *Stack) URLs() URLs {
 	u := URLs{App: map[string]string{}, Internal: map[string]string{}, Dapr: map[string]string{}}
 	for _, p := range s.list() {
 		if p.view.Kind == KindSidecar {
-			u.Dapr[p.view.App] = p.view.URL
+			u.Dapr[strings.TrimSuffix(p.view.Name, sidecarSuffix)] = p.view.URL
 			continue
 		}
-		u.App[p.view.App] = p.view.URL
-		u.Internal[p.view.App] = localURL(p.view.Ports.Internal)
-		if addr := s.env[p.view.App][gatewayEnv]; addr != "" {
+		u.App[p.view.Name] = p.view.URL
+		u.Internal[p.view.Name] = localURL(p.view.Ports.Internal)
+		if addr := s.env[p.view.Name][gatewayEnv]; addr != "" {
 			u.Gateway = (&url.URL{Scheme: "http", Host: addr}).String()
 		}
 	}
@@ -154,7 +155,7 @@ func (s *Stack) URLs() URLs {
 // Tokens returns the secrets of this run, for a test that talks to an app or a sidecar itself.
 func (s *Stack) Tokens() Tokens { return s.tokens }
 
-// Env returns the entries that the run file and the options gave an app, without secrets of the runner's.
+// Env returns the entries that the run file and the options gave an app's process (id, or id-2, …), without secrets of the runner's.
 func (s *Stack) Env(app string) map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

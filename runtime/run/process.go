@@ -34,7 +34,7 @@ const (
 
 // Process describes a process at one moment.
 type Process struct {
-	Name     string `json:"name"` // app id, or app id + ".daprd"
+	Name     string `json:"name"` // app id (of its second process id-2, …), and of its sidecar the same + ".daprd"
 	App      string `json:"app"`  // app id
 	Kind     Kind   `json:"kind"`
 	PID      int    `json:"pid,omitempty"` // 0 when it is not running
@@ -49,7 +49,6 @@ const (
 	sidecarSuffix   = ".daprd"
 	deathWindow     = time.Minute
 	minBackoff      = 500 * time.Millisecond
-	maxBackoff      = 8 * time.Second
 	maxDeathsInMind = 1000
 )
 
@@ -223,7 +222,7 @@ func (p *proc) verdict(in *instance, deaths int, everReady bool) error {
 
 // backOff waits before the next start, longer after each death; it reports whether the process is to be held down.
 func (p *proc) backOff(ctx context.Context, in *instance, deaths int) (held bool) {
-	wait := min(minBackoff<<min(deaths-1, 10), maxBackoff)
+	wait := min(minBackoff<<min(deaths-1, 10), p.stack.opts.MaxBackoff)
 	p.setState(StateBackingOff, 0)
 	p.stack.event(EventDied, p.view.Name, fmt.Sprintf("died (%s), restarting in %gs (%d of %d in the last minute)",
 		in.exit, wait.Seconds(), deaths, p.stack.opts.DeathsPerMinute))

@@ -18,6 +18,7 @@ const (
 	// Above daprd's own 5 s of graceful shutdown.
 	defaultStopTimeout     = 10 * time.Second
 	defaultDeathsPerMinute = 5
+	defaultMaxBackoff      = 8 * time.Second
 )
 
 // Options say what to run and how. Only File and DataDir are required.
@@ -32,7 +33,8 @@ type Options struct {
 	Resources []string
 	// FreePorts swaps every port number of the file for a free one, wherever the file means it (see portPlan).
 	FreePorts bool
-	// Env wins over the file's env, for every process; AppEnv does for one app (and its sidecar), over Env.
+	// Env wins over the file's env, for every process; AppEnv does for one app (all its replicas and their sidecars), over
+	// Env, and for one process of it (id-2) over that.
 	// The value "127.0.0.1:0" stands for a free port that the runner chooses.
 	Env    map[string]string
 	AppEnv map[string]map[string]string
@@ -42,6 +44,7 @@ type Options struct {
 	StartTimeout    time.Duration // until everything is ready; 0: 60 s
 	StopTimeout     time.Duration // of each process between SIGTERM and SIGKILL; 0: 10 s
 	DeathsPerMinute int           // the death at which the stack gives up; 0: 5
+	MaxBackoff      time.Duration // the wait before a restart doubles with each death of the last minute, from 0.5 s to this; 0: 8 s
 	LogBytes        int64         // of one log file, of which one old one is kept; 0: 16 MiB
 }
 
@@ -74,7 +77,7 @@ type Stack struct {
 	spawner  *spawner
 	tiers    map[Kind]*tier
 	procs    []*proc
-	env      map[string]map[string]string // app id → entries given
+	env      map[string]map[string]string // name of an app's process → entries given
 	anyPorts map[string]string
 
 	eventMu sync.Mutex
@@ -99,7 +102,7 @@ func New(opts Options) (*Stack, error) {
 	for _, v := range []struct {
 		got *time.Duration
 		def time.Duration
-	}{{&opts.StartTimeout, defaultStartTimeout}, {&opts.StopTimeout, defaultStopTimeout}} {
+	}{{&opts.StartTimeout, defaultStartTimeout}, {&opts.StopTimeout, defaultStopTimeout}, {&opts.MaxBackoff, defaultMaxBackoff}} {
 		if *v.got <= 0 {
 			*v.got = v.def
 		}

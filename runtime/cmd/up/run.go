@@ -103,9 +103,9 @@ func printTable(out *terminal, stack *run.Stack, data string) {
 	for _, p := range stack.Processes() {
 		switch p.Kind {
 		case run.KindApp:
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s/metrics\n", p.App, runs(stack.Command(p.Name)), p.URL, urls.Dapr[p.App], urls.Internal[p.App])
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s/metrics\n", p.Name, runs(stack.Command(p.Name)), p.URL, urls.Dapr[p.Name], urls.Internal[p.Name])
 		case run.KindInfra:
-			fmt.Fprintf(w, "%s\tno service\t%s\t-\t-\n", p.App, p.URL)
+			fmt.Fprintf(w, "%s\tno service\t%s\t-\t-\n", p.Name, p.URL)
 		}
 	}
 	_ = w.Flush()
