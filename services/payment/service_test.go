@@ -271,6 +271,19 @@ func TestARefundThatIsRefusedWaitsForAnOperator(t *testing.T) {
 	})
 }
 
+func TestARefundWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
+	inShop(t, journaltest.Faults{}, func(s *shop) {
+		s.bank.set("lost")
+		s.order.Append("o", orderapi.RefundRequested{OrderID: "o", ChargeID: "ch_7", Attempt: 1, Amount: price, Reason: "r"})
+		s.after(20 * time.Second)
+		s.bank.set("")
+		s.after(time.Minute)
+		require.Equal(t, []string{"refund refunded"}, s.status("o"))
+		require.Greater(t, s.bank.calls, 1)
+		require.Equal(t, 1, s.bank.refunds)
+	})
+}
+
 // TestNothingIsLostOrDoubled runs payment over a store and a provider that fail at random, with restarts, and counts.
 func TestNothingIsLostOrDoubled(t *testing.T) {
 	for seed := range uint64(6) {

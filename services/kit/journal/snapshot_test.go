@@ -198,6 +198,47 @@ func TestTrimWaitsForFollowers(t *testing.T) {
 	})
 }
 
+func TestTrimWaitsForTheSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := quickUpkeep()
+		cfg.SnapshotEverySegments, cfg.SnapshotEvery = 1<<40, 24*time.Hour
+		store := journaltest.NewStore()
+		a := start(t, store, options{name: "a", config: cfg})
+		fill(t, a, "x", 25)
+		rest(23 * time.Hour) // all of it is old by now
+		require.Len(t, store.Keys("test/journal/0/"), 25)
+		b := start(t, store, options{name: "b", config: cfg})
+		require.Equal(t, picture(a.State(0)), picture(b.State(0)))
+		waitFor(t, "the trim", func() bool { return headerOf(t, store).DeletedThrough == 25 })
+		require.EqualValues(t, 25, headerOf(t, store).Seq)
+	})
+}
+
+// A replica that has not heard of what the others did for a day must not take the snapshot back: what comes after its
+// own place may be trimmed.
+func TestASnapshotIsNeverReplacedByAnOlderOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		unaware := quickUpkeep()
+		unaware.SnapshotEvery, unaware.PollEvery = 7*time.Minute, 100*time.Hour
+		behind := start(t, store, options{name: "behind", config: unaware})
+		fill(t, behind, "x", 5)
+		other := start(t, store, options{name: "other", config: quickUpkeep()})
+		fill(t, other, "y", 25)
+		newest := uint64(0)
+		for range 24 * 60 {
+			rest(time.Minute)
+			h := headerOf(t, store)
+			require.GreaterOrEqual(t, h.Seq, newest)
+			newest = h.Seq
+		}
+		require.EqualValues(t, 5, behind.Heads()[0], "it was never told")
+		require.GreaterOrEqual(t, headerOf(t, store).DeletedThrough, uint64(20))
+		fresh := start(t, store, options{name: "fresh", config: quickUpkeep()})
+		require.Equal(t, picture(other.State(0)), picture(fresh.State(0)))
+	})
+}
+
 // sleepThroughTheWindow gives a replica that was stopped at head 0 inside or outside of a commit, and lets the others
 // commit and trim meanwhile.
 func sleepThroughTheWindow(t *testing.T, store *journaltest.Store, sleeper *replica) {

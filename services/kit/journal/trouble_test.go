@@ -106,6 +106,38 @@ func TestFenceAfterUnknownOutcome(t *testing.T) {
 	})
 }
 
+// A refusal may rest on a sale that was decided before it in the same batch. If it is not known whether that batch is
+// committed, the refusal is not known either: here the sale never was, and the ticket is still there.
+func TestARefusalWaitsForTheBatchThatItIsBasedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, journaltest.NewStore(), options{tickets: 1, config: journal.Config{CommitWithin: time.Second}, faults: journaltest.Faults{
+			Script: func(op, key string, nth int) (journaltest.Fault, bool) {
+				if op != journaltest.OpCreate {
+					return journaltest.None, true
+				}
+				if key == "test/journal/0/1" {
+					return journaltest.Delay, true // so that the buyers wait for it and go together
+				}
+				return journaltest.StallLost, nth < 4
+			}}})
+		var callers sync.WaitGroup
+		callers.Go(func() { _, _ = r.DoShard(t.Context(), 0, pad{"p", "text"}) })
+		synctest.Wait()
+		answers := make([]error, 2)
+		for i := range answers {
+			callers.Go(func() { _, answers[i] = r.buy(t.Context(), fmt.Sprint("b", i)) })
+			synctest.Wait()
+		}
+		callers.Wait()
+		for _, err := range answers {
+			require.True(t, errs.HasCode(err, errs.CodeOutcomeUnknown), "%v", err)
+		}
+		ticket, err := r.buy(t.Context(), "b1")
+		require.NoError(t, err)
+		require.Equal(t, 1, ticket)
+	})
+}
+
 func TestSegmentsTimeNeverGoesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := journaltest.NewStore()

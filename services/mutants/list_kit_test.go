@@ -1,0 +1,58 @@
+package mutants
+
+// kitMutants break the rest of what services share.
+var kitMutants = []mutant{
+	{
+		name: "no-first-write", file: "kit/sidecar/state.go", suite: "kit/sidecar", run: "^TestStateOverTheRealSidecar$",
+		why: "two replicas write the same number, and the later one wins", needs: "../.bin/daprd",
+		edits: []edit{{"dapr.WithConcurrency(dapr.StateConcurrencyFirstWrite)", "dapr.WithConcurrency(dapr.StateConcurrencyLastWrite)"}},
+	},
+	{
+		name: "claim-of-another-is-ignored", file: "kit/task/task.go", suite: "kit/task",
+		run: "^(TestTwoReplicasShareTheWork|TestResultsOfALostClaimAreRefused)$",
+		why: "two replicas charge, or send, the same at the same moment",
+		edits: []edit{{
+			"return t.ClaimedBy == writer || !at.Before(t.ClaimUntil)", "return true",
+		}},
+	},
+	{
+		name: "result-of-a-lost-claim-counts", file: "kit/task/decide.go", suite: "kit/task", run: "^TestResultsOfALostClaimAreRefused$",
+		why:   "a replica that lost its claim takes the task from who has it now",
+		edits: []edit{{"if t.Status == Claimed && t.ClaimedBy == writer {", "if t.Status == Claimed {"}},
+	},
+	{
+		name: "outcome-is-not-kept", file: "kit/task/record.go", suite: "kit/task", run: "^TestWorkerKeepsAnOutcomeUntilItIsRecorded$",
+		why:   "a card is charged again whenever the store fails for a moment",
+		edits: []edit{{"if errs.From(err).Kind != errs.Unavailable ||", "if err != nil ||"}},
+	},
+	{
+		name: "sent-before-it-is-sent", file: "notify/channels.go", suite: "notify", run: "^TestEverythingIsSaidAtLeastOnce$",
+		why: "a result recorded before the call: a death or a failure in between loses the mail",
+		edits: []edit{{
+			"_, err := s.bindings.Invoke(ctx, bindingMail, \"create\", []byte(mailBody(m)), map[string]string{\n" +
+				"\t\t\"emailFrom\": s.from, \"emailTo\": m.To, \"subject\": plain(m.Subject),\n\t})\n\tif err != nil {",
+			"go func() {\n\t\t_, _ = s.bindings.Invoke(context.WithoutCancel(ctx), bindingMail, \"create\", []byte(mailBody(m)), map[string]string{\n" +
+				"\t\t\t\"emailFrom\": s.from, \"emailTo\": m.To, \"subject\": plain(m.Subject),\n\t\t})\n\t}()\n\tif ctx.Err() != nil {",
+		}},
+	},
+	{
+		name: "message-has-a-new-id", file: "notify/decide.go", suite: "notify", run: "^TestDomain$",
+		why:   "a repeated event queues the same mail again",
+		edits: []edit{{"if _, made := messageOf(o, m.ID); made {", "if _, made := messageOf(o, m.ID); made && o == nil {"}},
+	},
+	{
+		name: "older-view-wins", file: "kit/archive/view.go", suite: "kit/archive", run: "^TestTheLatestViewStays$",
+		why:   "a slow replica replaces a finished order by what it was before",
+		edits: []edit{{"there.Seq >= v.Seq {", "there.Seq == v.Seq {"}},
+	},
+	{
+		name: "archived-is-forgotten", file: "kit/archive/index.go", suite: "kit/archive", run: "^TestIndexIsNeverWronglyNo$",
+		why:   "the index says no to an archived order, and a repeat of it is a new order",
+		edits: []edit{{"if f.bits.TestString(id) {\n\t\t\treturn true", "if f.bits.TestString(id) {\n\t\t\treturn false"}},
+	},
+	{
+		name: "old-look-is-believed", file: "kit/archive/look.go", suite: "kit/archive", run: "^TestALookThatHasBecomeOldIsMadeAgain$",
+		why:   "an order that is archived between the look and the decision is not found",
+		edits: []edit{{"if look == nil || look.Generation != x.Generation() {", "if look == nil {"}},
+	},
+}

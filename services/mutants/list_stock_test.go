@@ -1,0 +1,61 @@
+package mutants
+
+const stockPkg = "inventory"
+
+// stockMutants break the conservation of stock.
+var stockMutants = []mutant{
+	{
+		name: "reservation-is-not-deduplicated", file: "inventory/decide.go", suite: stockPkg, run: "^TestReservationIsResolvedOnce",
+		why: "a repeated reservation takes stock again",
+		edits: []edit{{
+			"if first, ok := s.reservations.Get(pairKey(c.SKU, c.ID)); ok {",
+			"if first, ok := s.reservations.Get(pairKey(c.SKU, c.ID)); ok && first == nil {",
+		}},
+	},
+	{
+		name: "hold-is-not-deduplicated", file: "inventory/decide.go", suite: stockPkg, run: "^TestHoldTakesAllLinesOrNone",
+		why:   "a repeated order holds its lines twice, and the first units are stranded",
+		edits: []edit{{"if h, ok := s.holds.Get(c.ID); ok {", "if h, ok := s.holds.Get(c.ID); ok && h == nil {"}},
+	},
+	{
+		name: "hold-of-other-lines-is-a-repeat", file: "inventory/decide.go", suite: stockPkg, run: "^TestHoldTakesAllLinesOrNone",
+		why:   "an order gets the hold of another basket",
+		edits: []edit{{"if h.Fingerprint != c.Fingerprint {", "if h.Fingerprint == \"\" {"}},
+	},
+	{
+		name: "oversold-by-one", file: "inventory/decide.go", suite: stockPkg, run: "^TestReservationIsResolvedOnce",
+		why:   "one unit more than there is can be reserved",
+		edits: []edit{{"if item.Available < c.Quantity {", "if item.Available+1 < c.Quantity {"}},
+	},
+	{
+		name: "confirmed-reservation-is-released", file: "inventory/decide.go", suite: stockPkg, run: "^TestReservationIsResolvedOnce",
+		why:   "a unit that was sold is given back",
+		edits: []edit{{"case r.Status == StatusConfirmed:", "case r.Status == StatusConfirmed && r.Quantity == 0:"}},
+	},
+	{
+		name: "sold-hold-is-dropped", file: "inventory/decide.go", suite: stockPkg, run: "^TestPaidOrderSellsItsHoldOnce$",
+		why:   "the lines of a paid order that are not confirmed yet go back on sale",
+		edits: []edit{{"h.any(StatusConfirmed, StatusReleased, StatusLost)", "h.any(StatusLost)"}},
+	},
+	{
+		name: "expired-hold-sells-without-stock", file: "inventory/decide.go", suite: stockPkg, run: "^TestPaymentAfterTheHoldExpired",
+		why:   "a payment after the expiry sells a unit that somebody else has",
+		edits: []edit{{"case StatusReserved:\n\t\t\t\tfromReserved", "case StatusReserved, StatusExpired:\n\t\t\t\tfromReserved"}},
+	},
+	{
+		name: "late-confirmation-is-accepted", file: "inventory/decide.go", suite: stockPkg, run: "^TestReservationIsResolvedOnce",
+		why:   "a reservation can be confirmed after its limit, until somebody happens to expire it",
+		edits: []edit{{"case r.Status == StatusExpired || !at.Time.Before(r.ExpiresAt):", "case r.Status == StatusExpired:"}},
+	},
+	{
+		name: "refused-hold-keeps-its-first-part", file: "inventory/holds.go", suite: stockPkg,
+		run:   "^TestHoldRefusedInALaterShardIsReleasedInTheEarlierOnes$",
+		why:   "a refused order strands the lines that it had got in other shards",
+		edits: []edit{{"for _, p := range before {", "for _, p := range before[:0] {"}},
+	},
+	{
+		name: "holds-expire-before-level", file: "inventory/expire.go", suite: stockPkg, run: "^TestHoldOfAPaidOrderOutlivesAnOutage$",
+		why:   "after an outage of order, the stock of paid orders is sold again (ADR 3)",
+		edits: []edit{{"HoldsUntil: earlier(now, s.orders.LevelAt())", "HoldsUntil: now"}},
+	},
+}
