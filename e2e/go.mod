@@ -3,6 +3,7 @@ module github.com/sidecart/sidecart/e2e
 go 1.26.5
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/google/uuid v1.6.0
 	github.com/sidecart/sidecart/runtime v0.0.0
 	github.com/stretchr/testify v1.12.1
