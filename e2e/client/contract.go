@@ -120,6 +120,16 @@ func (c *Client) Stock(ctx context.Context, sku string) (s Stock, err error) {
 	return s, err
 }
 
+// Stocks lists every SKU, a page at a time.
+func (c *Client) Stocks(ctx context.Context, cursor string, limit int) (l List[Stock], err error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	_, err = c.call(ctx, http.MethodGet, "/v1/inventory?"+q.Encode(), nil, nil, &l)
+	return l, err
+}
+
 // Reserve sets stock aside for hold.
 func (c *Client) Reserve(ctx context.Context, sku, id string, quantity int64, hold time.Duration) (r Reservation, err error) {
 	body := map[string]any{"id": id, "quantity": quantity, "hold_seconds": int(hold / time.Second)}

@@ -41,6 +41,7 @@ type Shop struct {
 	Placement Placement
 	Stack     *run.Stack
 	Sandbox   *Sandbox
+	Data      string // the data folder
 }
 
 // Option changes how a shop is opened.
@@ -56,6 +57,36 @@ func WithPayWithin(d time.Duration) Option { return WithEnv("SIDECART_PAY_WITHIN
 
 // WithDeaths lets processes die n times a minute before the runner gives up.
 func WithDeaths(n int) Option { return func(o *run.Options) { o.DeathsPerMinute = n } }
+
+// WithAppEnv sets an environment variable for one app and its sidecar.
+func WithAppEnv(app, name, value string) Option {
+	return func(o *run.Options) {
+		if o.AppEnv[app] == nil {
+			o.AppEnv[app] = map[string]string{}
+		}
+		o.AppEnv[app][name] = value
+	}
+}
+
+// WithProgram runs program in the place of .bin/NAME, wherever the run file starts that; daprd is such a name too.
+func WithProgram(name, program string) Option {
+	return func(o *run.Options) {
+		if name == "daprd" {
+			o.Daprd = program
+		}
+		for i, app := range o.File.Apps {
+			if len(app.Command) > 0 && filepath.Base(app.Command[0]) == name {
+				o.File.Apps[i].Command = append([]string{program}, app.Command[1:]...)
+			}
+		}
+	}
+}
+
+// WithQuickRestarts starts whatever dies after half a second again, however often it died: for tests that kill on
+// purpose, where the runner's doubling wait would only measure itself.
+func WithQuickRestarts() Option {
+	return func(o *run.Options) { o.DeathsPerMinute, o.MaxBackoff = 10_000, 500*time.Millisecond }
+}
 
 // Placements are the placements to test, from SIDECART_E2E_PLACEMENTS ("one,split" unless set).
 func Placements() []Placement {
@@ -97,51 +128,71 @@ func Root() string {
 func Open(t *testing.T, p Placement, options ...Option) *Shop {
 	t.Helper()
 	SkipIfShort(t)
+	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
+	defer cancel()
+	onEvent := func(e run.Event) { t.Log(time.Now().Format("15:04:05.000"), e) }
+	s, err := Start(ctx, p, filepath.Join(t.TempDir(), "shop"), onEvent, options...)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.tellLogs(t)
+		}
+		// The test's own context is already over here.
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), stopWithin)
+		defer cancel()
+		if err := s.Stop(stopping); err != nil {
+			t.Errorf("stopping the shop: %v", err)
+		}
+	})
+	return s
+}
+
+// Start starts a shop for a program that is no test; Stop ends it. data is its data folder, which it creates.
+func Start(ctx context.Context, p Placement, data string, onEvent func(run.Event), options ...Option) (*Shop, error) {
 	root := Root()
 	for _, name := range []string{"daprd", "broker", "sidecart"} {
-		_, err := os.Stat(filepath.Join(root, ".bin", name))
-		require.NoError(t, err, "the binaries are not built; scripts/test builds them and runs this test")
+		if _, err := os.Stat(filepath.Join(root, ".bin", name)); err != nil {
+			return nil, fmt.Errorf("the binaries are not built; scripts/test and scripts/up --build do it: %w", err)
+		}
 	}
 	file, err := run.Load(filepath.Join(root, "dapr-config", string(p)+".yaml"))
-	require.NoError(t, err)
-	data := t.TempDir()
+	if err != nil {
+		return nil, err
+	}
 	opts := run.Options{
 		File:      file,
-		DataDir:   filepath.Join(data, "shop"),
+		DataDir:   data,
 		Daprd:     filepath.Join(root, ".bin", "daprd"),
 		Resources: []string{filepath.Join(root, "components", "embedded")},
 		FreePorts: true,
 		Env:       map[string]string{"SIDECART_GATEWAY_ADDR": "127.0.0.1:0"},
-		OnEvent:   func(e run.Event) { t.Log(time.Now().Format("15:04:05.000"), e) },
+		AppEnv:    map[string]map[string]string{},
+		OnEvent:   onEvent,
 	}
 	for _, o := range options {
 		o(&opts)
 	}
 	stack, err := run.New(opts)
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), startWithin)
-	defer cancel()
-	require.NoError(t, stack.Start(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if err := stack.Start(ctx); err != nil {
+		return nil, err
+	}
 	urls := stack.URLs()
-	s := &Shop{
+	return &Shop{
 		Client:    client.New(urls.Gateway, requestWithin),
 		Placement: p,
 		Stack:     stack,
 		Sandbox:   newSandbox(urls.App["sandbox"]),
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			s.tellLogs(t)
-		}
-		s.Close()
-		// The test's own context is already over here.
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), stopWithin)
-		defer cancel()
-		if err := stack.Stop(stopping); err != nil {
-			t.Errorf("stopping the shop: %v", err)
-		}
-	})
-	return s
+		Data:      data,
+	}, nil
+}
+
+// Stop ends every process.
+func (s *Shop) Stop(ctx context.Context) error {
+	s.Close()
+	return s.Stack.Stop(ctx)
 }
 
 // tellLogs prints the end of every process's log, for a failed test.
