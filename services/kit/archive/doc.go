@@ -19,5 +19,5 @@
 // an event of the service's own.
 //
 // The Index is part of a shard's state: it follows from the events, is copied in constant time and stands in
-// snapshots. It costs about 2 bytes an archived id.
+// snapshots. It costs about 8 bytes an archived id at 100,000 ids and 3 at a million (docs/adr/0005-archive.md).
 package archive
