@@ -10,7 +10,8 @@ var followMutants = []mutant{
 		edits: []edit{{"if !ok {", "if !ok || seq > 0 {"}},
 	},
 	{
-		name: "lost-tail-is-not-looked-for", file: "kit/follow/follow.go", suite: followPkg, run: "^TestEveryEffectOnceAndInOrder$",
+		name: "lost-tail-is-not-looked-for", file: "kit/follow/follow.go", suite: followPkg,
+		run:   "^TestLevelAtIsTheBeginningOfALookThatWasReached$",
 		why:   "the last message before a silence is lost, and no later one shows the gap",
 		edits: []edit{{"fd.observe(heads[shard])", "_ = fd"}},
 	},

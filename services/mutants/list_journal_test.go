@@ -125,4 +125,15 @@ var journalMutants = []mutant{
 		why:   "the offset moves although the effect was refused: the event is lost",
 		edits: []edit{{"return &StepError{step.index, err}", "continue"}},
 	},
+	{
+		name: "taken-command-is-called-unchanged", file: "kit/journal/request.go", suite: journalPkg,
+		run:   "^TestQueueIsBounded$",
+		why:   "a caller who gives up while its command is being committed is told that nothing was changed",
+		edits: []edit{{"return Result{}, errs.OutcomeUnknown(cause)", "if cause != nil {\n\t\treturn Result{}, unavailable(cause)\n\t}\n\treturn Result{}, errs.OutcomeUnknown(cause)"}},
+	},
+	{
+		name: "loser-keeps-its-decision", file: commitGo, suite: journalPkg, run: "^TestSale$",
+		why:   "a batch that lost its number is written under the next one without being decided again",
+		edits: []edit{{"case lost:\n\t\t_, err = s.look(ctx)", "case lost:\n\t\tif _, err = s.look(ctx); err == nil {\n\t\t\treturn won, nil\n\t\t}"}},
+	},
 }

@@ -23,7 +23,7 @@ var kitMutants = []mutant{
 	{
 		name: "outcome-is-not-kept", file: "kit/task/record.go", suite: "kit/task", run: "^TestWorkerKeepsAnOutcomeUntilItIsRecorded$",
 		why:   "a card is charged again whenever the store fails for a moment",
-		edits: []edit{{"if errs.From(err).Kind != errs.Unavailable ||", "if err != nil ||"}},
+		edits: []edit{{"if errs.From(err).Kind != errs.Unavailable ||", "if errs.From(err) != nil ||"}},
 	},
 	{
 		name: "sent-before-it-is-sent", file: "notify/channels.go", suite: "notify", run: "^TestEverythingIsSaidAtLeastOnce$",
@@ -54,5 +54,26 @@ var kitMutants = []mutant{
 		name: "old-look-is-believed", file: "kit/archive/look.go", suite: "kit/archive", run: "^TestALookThatHasBecomeOldIsMadeAgain$",
 		why:   "an order that is archived between the look and the decision is not found",
 		edits: []edit{{"if look == nil || look.Generation != x.Generation() {", "if look == nil {"}},
+	},
+	{
+		name: "archived-before-its-view-is-written", file: "kit/archive/archiver.go", suite: "kit/archive",
+		run:   "^TestNothingLeavesMemoryBeforeItIsElsewhere$",
+		why:   "a finished order leaves memory although the store did not take its view: it is gone",
+		edits: []edit{{"if err := group.Wait(); err != nil {", "if err := group.Wait(); err != nil && ctx.Err() != nil {"}},
+	},
+	{
+		name: "not-reached-is-called-unchanged", file: "kit/httpx/call.go", suite: "kit/httpx", run: "^TestCallCarriesContextAndErrors$",
+		why:   "a call to another service that broke off is reported as one that changed nothing",
+		edits: []edit{{"if errors.Is(err, ErrNotSent) {", "if err != nil {"}},
+	},
+	{
+		name: "gateway-calls-unknown-unchanged", file: "gateway/proxy.go", suite: "gateway", run: "^TestProblemsPassAndOtherFailuresDoNot$",
+		why:   "a customer whose request broke off is told that nothing was changed, and orders under a new key",
+		edits: []edit{{"if method == http.MethodGet || errors.Is(err, httpx.ErrNotSent) {", "if method == http.MethodGet || err != nil {"}},
+	},
+	{
+		name: "broker-is-asked-for-a-retry", file: "host/events.go", suite: "host", run: "^TestEventsReachEveryFollowerAndAreAlwaysAcknowledged$",
+		why:   "one event that cannot be read is redelivered at once and for ever",
+		edits: []edit{{"map[string]string{\"status\": \"SUCCESS\"}", "map[string]string{\"status\": \"RETRY\"}"}},
 	},
 }

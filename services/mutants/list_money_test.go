@@ -81,4 +81,14 @@ var moneyMutants = []mutant{
 			"\tcase err != nil:\n\t\treturn task.Recorded(recordDeclined{OrderID: orderID, Attempt: c.Attempt, Reason: failure(status, err)})\n\t}\n\tif answer.Amount",
 		}},
 	},
+	{
+		name: "changed-order-is-archived", file: "order/decide.go", suite: "order", run: "^TestArchivingLeavesOutWhatChanged$",
+		why:   "an order that changed after its view was written leaves memory with the change lost",
+		edits: []edit{{"o.Seq == r.Seq && settled(o)", "settled(o)"}},
+	},
+	{
+		name: "order-outlives-its-hold", file: "order/decide.go", suite: "order", run: "^TestNoOrderOutlivesItsHold$",
+		why:   "an order can be paid when its stock is not held any more",
+		edits: []edit{{"if c.PayBefore.Before(payBy) {", "if c.PayBefore.IsZero() {"}},
+	},
 }

@@ -155,7 +155,7 @@ func (m *market) insist(buyer int, cmd journal.Command) (int, error) {
 			return res.Answer.(int), nil
 		case errs.From(err).Kind != errs.Unavailable:
 			return 0, err
-		case try > 10_000:
+		case try > 2000:
 			return 0, fmt.Errorf("buyer %d never got an answer; last: %v", buyer, err)
 		}
 		rest(100 * time.Millisecond)
@@ -258,7 +258,12 @@ func holdSale(plan sale) error {
 
 // level syncs a replica that may have to try more than once.
 func (r *replica) level() error {
-	<-r.Loaded()
+	select {
+	case <-r.Loaded():
+	case err := <-r.done:
+		r.done <- err
+		return fmt.Errorf("ended before it was loaded: %w", err)
+	}
 	var err error
 	for range 1000 {
 		if err = r.Sync(context.Background(), 0); err == nil {

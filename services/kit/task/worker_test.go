@@ -136,7 +136,10 @@ func TestWorkerRenewsClaimsThatWaitedTooLong(t *testing.T) {
 
 func TestWorkerKeepsAnOutcomeUntilItIsRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, w := newLedger(1), &world{}
+		l, w := newLedger(1), &world{do: func(_ context.Context, t task.Task) task.Outcome {
+			<-time.After(100 * time.Millisecond) // of the bubble
+			return task.Recorded(done{t.ID})
+		}}
 		up := time.Now().Add(8 * time.Second)
 		l.fail = func(cmd any) error {
 			if _, isDone := cmd.(done); isDone && time.Now().Before(up) {
