@@ -149,6 +149,13 @@ func TestAnotherReplicaKnowsTheOrderAtOnce(t *testing.T) {
 		s.callAt(1, "GET", "/v1/orders/"+o.ID, nil).order(200)
 		o = s.place("k2", basket("mug", 1)).order(201)
 		s.callAt(1, "POST", "/v1/orders/"+o.ID+"/cancel", nil).order(200)
+		assert.Equal(t, orderapi.StatusCancelled, s.get(o.ID).Status, "what happened at the other replica shows")
+
+		late := s.callAt(1, "POST", "/v1/orders", basket("mug", 1), orderapi.HeaderIdempotency, "k3").order(201)
+		var list httpx.List[orderapi.OrderAnswer]
+		s.call("GET", "/v1/orders?customer="+basket().Customer, nil).is(200, &list)
+		require.Len(t, list.Items, 3)
+		assert.Contains(t, []string{list.Items[0].ID, list.Items[1].ID, list.Items[2].ID}, late.ID)
 	})
 }
 

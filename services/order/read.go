@@ -14,17 +14,17 @@ import (
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
-// find gives an order from memory or from its view. What another replica committed in the last moment may not show
-// in an order that is in memory here; one that is unknown here is looked for again with what the store knows.
+// find gives an order from memory or from its view, as it was at some moment during the call: what another replica
+// committed before is in it.
 func (s *Service) find(ctx context.Context, id string) (*orderapi.Order, error) {
-	o, err := s.glance(ctx, id)
-	if o != nil || err != nil {
-		return o, err
+	if err := s.loaded(); err != nil {
+		return nil, err
 	}
 	if err := s.log.Sync(ctx, s.log.ShardOf(id)); err != nil {
 		return nil, err
 	}
-	if o, err = s.glance(ctx, id); o == nil && err == nil {
+	o, err := s.glance(ctx, id)
+	if o == nil && err == nil {
 		err = refuseUnknown(id)
 	}
 	return o, err
@@ -49,9 +49,9 @@ func (s *Service) glance(ctx context.Context, id string) (*orderapi.Order, error
 	return &view.Doc, nil
 }
 
-// list gives a page of a customer's orders, newest first, archived ones included. The states are taken before the
-// archive is read: an order that leaves memory meanwhile is in the state, and one that had left it before is in
-// the archive.
+// list gives a page of a customer's orders, newest first, archived ones included, as they were at some moment
+// during the call. The states are taken before the archive is read: an order that leaves memory meanwhile is in the
+// state, and one that had left it before is in the archive.
 func (s *Service) list(ctx context.Context, customer, cursor string, limit int) ([]orderapi.Order, string, error) {
 	if err := s.loaded(); err != nil {
 		return nil, "", err
@@ -63,6 +63,9 @@ func (s *Service) list(ctx context.Context, customer, cursor string, limit int) 
 	found := make(map[string]*orderapi.Order)
 	var keys []stamp
 	for shard := range s.log.Shards() {
+		if err := s.log.Sync(ctx, shard); err != nil {
+			return nil, "", err
+		}
 		for _, o := range s.log.State(shard).ofCustomer(customer, after, limit+1) {
 			found[o.ID] = o
 			keys = append(keys, customerKey(o).stamp)
