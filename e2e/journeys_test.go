@@ -47,7 +47,7 @@ func placed(t *testing.T, s *harness.Shop, sku string, quantity int64) client.Or
 
 // TestJourneys runs the journeys that do not disturb each other in one shop a placement.
 func TestJourneys(t *testing.T) {
-	harness.Each(t, func(t *testing.T, p harness.Placement) {
+	harness.EachAndReplicas(t, func(t *testing.T, p harness.Placement) {
 		s := harness.Open(t, p)
 		for _, j := range []struct {
 			name string
