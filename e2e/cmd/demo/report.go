@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/e2e/client"
+	"github.com/sidecart/sidecart/e2e/crowd"
 )
 
 // bar shows progress: a live line on a terminal, a line every few seconds elsewhere. It is safe for concurrent use.
@@ -72,12 +73,12 @@ func (b *bar) show() {
 
 // report prints the ends of all visits and the stock, and fails if a visit had no definite end or the stock does not
 // add up.
-func report(ctx context.Context, shop *client.Client, skus []string, sales []*sale, out io.Writer) error {
+func report(ctx context.Context, shop *client.Client, skus []string, sales []*crowd.Visit, out io.Writer) error {
 	ends := map[string]int{}
 	unclear := 0
 	for _, s := range sales {
-		end := s.result
-		if strings.HasPrefix(end, "no answer") {
+		end := s.End
+		if s.Unclear() {
 			end = "no answer"
 			unclear++
 		}
@@ -109,17 +110,17 @@ func report(ctx context.Context, shop *client.Client, skus []string, sales []*sa
 }
 
 // settledStock waits until inventory has followed every paid order and checks that the stock adds up.
-func settledStock(ctx context.Context, shop *client.Client, sku string, sales []*sale) (client.Stock, error) {
+func settledStock(ctx context.Context, shop *client.Client, sku string, sales []*crowd.Visit) (client.Stock, error) {
 	var sold int64
 	for _, s := range sales {
-		for _, l := range s.order.Lines {
-			if l.SKU == sku && s.result == client.Paid {
+		for _, l := range s.Order.Lines {
+			if l.SKU == sku && s.End == client.Paid {
 				sold += l.Quantity
 			}
 		}
 	}
 	var st client.Stock
-	err := poll(ctx, func() (done bool, err error) {
+	err := crowd.Poll(ctx, func() (done bool, err error) {
 		st, err = shop.Stock(ctx, sku)
 		return err == nil && st.Sold == sold, err
 	})

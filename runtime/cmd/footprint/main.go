@@ -1,8 +1,5 @@
-// Command footprint prints how much memory a running shop uses, process by process. scripts/footprint calls it.
-//
-// The measure is the proportional set size: a page that n processes share counts 1/n in each, so the sum is what the shop
-// takes from the machine. It reads the runner's state file and /proc, so it needs Linux and a shop started by
-// scripts/up. Exit code 1: no shop runs, or it uses more than --max.
+// Command footprint prints how much memory a running shop uses, process by process. scripts/footprint calls it. The
+// measure is that of runtime/run/footprint. Exit code 1: no shop runs, or it uses more than --max.
 package main
 
 import (
@@ -11,13 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sidecart/sidecart/runtime/run"
+	"github.com/sidecart/sidecart/runtime/run/footprint"
 )
 
 const mb = 1 << 20
@@ -31,16 +27,9 @@ func main() {
 
 // report is what --json prints. Sizes are bytes.
 type report struct {
-	Processes []usage `json:"processes"`
-	TotalPSS  int64   `json:"total_pss_bytes"`
-	MaxPSS    int64   `json:"max_pss_bytes,omitempty"`
-}
-
-type usage struct {
-	Name string `json:"name"`
-	PID  int    `json:"pid"`
-	PSS  int64  `json:"pss_bytes"`
-	RSS  int64  `json:"rss_bytes"`
+	Processes []footprint.Usage `json:"processes"`
+	TotalPSS  int64             `json:"total_pss_bytes"`
+	MaxPSS    int64             `json:"max_pss_bytes,omitempty"`
 }
 
 func command() *cobra.Command {
@@ -89,47 +78,18 @@ func command() *cobra.Command {
 
 // measure reads the memory of every process of the stack on a data folder, and of its runner.
 func measure(data string) (report, error) {
-	snap, err := run.ReadSnapshot(data)
+	all, err := footprint.Measure(data)
 	if errors.Is(err, run.ErrNotRunning) {
 		return report{}, fmt.Errorf("no shop runs on %s: start one with scripts/up, or name its folder with --data", data)
 	}
 	if err != nil {
 		return report{}, err
 	}
-	var r report
-	for _, p := range append([]run.Process{{Name: "up", PID: snap.PID}}, snap.Processes...) {
-		if p.PID == 0 {
-			continue // down at the moment
-		}
-		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.PID))
-		if errors.Is(err, os.ErrNotExist) {
-			if _, statErr := os.Stat("/proc/self/smaps_rollup"); statErr != nil {
-				return report{}, errors.New("this system has no /proc/PID/smaps_rollup: the measure needs Linux")
-			}
-			continue // ended since
-		}
-		if err != nil {
-			return report{}, fmt.Errorf("%s: %w", p.Name, err)
-		}
-		u := usage{Name: p.Name, PID: p.PID, PSS: field(string(rollup), "Pss:"), RSS: field(string(rollup), "Rss:")}
+	r := report{Processes: all}
+	for _, u := range all {
 		r.TotalPSS += u.PSS
-		r.Processes = append(r.Processes, u)
 	}
 	return r, nil
-}
-
-// field reads one size, which the kernel gives in kB, as bytes; 0 if it is not there.
-func field(rollup, name string) int64 {
-	for line := range strings.Lines(rollup) {
-		if f := strings.Fields(line); len(f) >= 2 && f[0] == name {
-			kB, err := strconv.ParseInt(f[1], 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kB << 10
-		}
-	}
-	return 0
 }
 
 func (r report) print(out io.Writer) error {

@@ -65,8 +65,3 @@ func TestNothingRuns(t *testing.T) {
 	_, err = execute("--max", "-1")
 	require.ErrorContains(t, err, "--max")
 }
-
-func TestField(t *testing.T) {
-	assert.Equal(t, int64(12<<10), field("Rss:  20 kB\nPss:    12 kB\n", "Pss:"))
-	assert.Zero(t, field("", "Pss:"))
-}
