@@ -108,7 +108,7 @@ func (h *History) Check(folder string) error {
 
 func (h *History) check(sku string, ops []porcupine.Operation, folder string) error {
 	m := model(h.units)
-	verdict, info := porcupine.CheckOperationsVerbose(m, ops, checkWithin)
+	verdict, info := porcupine.CheckOperationsVerbose(m, settle(ops), checkWithin)
 	if verdict == porcupine.Ok {
 		return nil
 	}
