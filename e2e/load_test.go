@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
@@ -20,7 +18,7 @@ import (
 
 // TestFlashSale: 2,000 buyers at once on 500 units. Exactly 500 get an order and 1,500 are told sold_out.
 func TestFlashSale(t *testing.T) {
-	harness.Each(t, func(t *testing.T, p harness.Placement) {
+	harness.EachAndReplicas(t, func(t *testing.T, p harness.Placement) {
 		const units, buyers = 500, 2000
 		s := harness.Open(t, p)
 		sku := stocked(t, s, units)
@@ -84,100 +82,4 @@ func insist[T any](ctx context.Context, call func() (T, error)) (T, error) {
 		case <-time.After(pause):
 		}
 	}
-}
-
-// TestKillUnderLoad kills each process once with SIGKILL while customers buy and pay. The runner starts it again;
-// afterwards the books balance and every order that a customer was told of is there.
-func TestKillUnderLoad(t *testing.T) {
-	harness.Each(t, func(t *testing.T, p harness.Placement) {
-		s := harness.Open(t, p, harness.WithDeaths(100))
-		for _, victim := range s.Stack.Processes() {
-			t.Run(victim.Name, func(t *testing.T) { killUnderLoad(t, s, victim.Name) })
-		}
-	})
-}
-
-func killUnderLoad(t *testing.T, s *harness.Shop, victim string) {
-	const customers, ordersBefore, ordersAfter, units = 8, 20, 40, 200
-	sku := stocked(t, s, units)
-	var (
-		mu     sync.Mutex
-		told   []string
-		g      errgroup.Group
-		before = make(chan struct{}, customers*ordersBefore)
-		killed = make(chan struct{})
-	)
-	for c := range customers {
-		g.Go(func() error {
-			for i := range ordersBefore + ordersAfter {
-				if i == ordersBefore {
-					<-killed
-				}
-				key := uuid.NewString()
-				o, err := insist(t.Context(), func() (client.Order, error) { return s.Place(t.Context(), key, basket(sku, 1)) })
-				if problem(err).Code == "sold_out" {
-					if i < ordersBefore {
-						before <- struct{}{}
-					}
-					continue
-				}
-				if err != nil {
-					return fmt.Errorf("customer %d, order %d: %w", c, i, err)
-				}
-				mu.Lock()
-				told = append(told, o.ID)
-				mu.Unlock()
-				if i%2 == 0 {
-					_, err = insist(t.Context(), func() (struct{}, error) { return struct{}{}, s.Pay(t.Context(), o.ID, "card") })
-					if err != nil {
-						return fmt.Errorf("customer %d pays %s: %w", c, o.ID, err)
-					}
-				}
-				if i < ordersBefore {
-					before <- struct{}{}
-				}
-			}
-			return nil
-		})
-	}
-	// Half of what comes before the kill is done, the other half is under way.
-	for range customers * ordersBefore / 2 {
-		select {
-		case <-before:
-		case <-t.Context().Done():
-			return
-		}
-	}
-	s.Kill(t, victim)
-	close(killed)
-	require.NoError(t, g.Wait())
-	s.AwaitReady(t)
-	settled(t, s, told)
-	audit(t, s, []string{sku}, told)
-}
-
-// settled waits until no order that was asked to be paid is still being paid.
-func settled(t *testing.T, s *harness.Shop, orders []string) {
-	t.Helper()
-	harness.Eventually(t, "payments settle", 0, func() error {
-		for _, id := range orders {
-			a, err := s.Do(t.Context(), "GET", "/v1/orders/"+id, nil, nil)
-			if err != nil {
-				return err
-			}
-			var o struct {
-				Status  string `json:"status"`
-				Payment *struct {
-					Status string `json:"status"`
-				} `json:"payment"`
-			}
-			if err := a.Into(&o); err != nil {
-				return err
-			}
-			if o.Payment != nil && o.Status == client.AwaitingPayment {
-				return fmt.Errorf("order %s: payment %s", id, o.Payment.Status)
-			}
-		}
-		return nil
-	})
 }

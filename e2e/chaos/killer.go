@@ -15,7 +15,7 @@ type Killer struct {
 	Shop   *harness.Shop
 	Rng    *rand.Rand
 	Every  time.Duration            // on average
-	Killed func(process string)     // after each kill
+	Killed func(p run.Process)      // after each kill; nil: nobody asks
 	May    func(p run.Process) bool // nil: any process
 }
 
@@ -41,17 +41,17 @@ func (k *Killer) Run(ctx context.Context, n int) (kills int) {
 
 // kill takes one of the processes that are up; false when none is.
 func (k *Killer) kill() bool {
-	var up []string
+	var up []run.Process
 	for _, p := range k.Shop.Stack.Processes() {
 		if p.State == run.StateReady && (k.May == nil || k.May(p)) {
-			up = append(up, p.Name)
+			up = append(up, p)
 		}
 	}
 	if len(up) == 0 {
 		return false
 	}
 	victim := up[k.Rng.IntN(len(up))]
-	if err := k.Shop.Stack.Kill(victim, syscall.SIGKILL); err != nil {
+	if err := k.Shop.Stack.Kill(victim.Name, syscall.SIGKILL); err != nil {
 		return false // it died by itself this instant
 	}
 	if k.Killed != nil {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/sidecart/sidecart/e2e/client"
+	"github.com/sidecart/sidecart/runtime/run"
 )
 
 const (
@@ -63,14 +63,14 @@ type outage struct {
 func NewProber(load *Load) *Prober { return &Prober{load: load} }
 
 // Killed notes that a process was killed just now.
-func (p *Prober) Killed(process string) {
-	routes := routesOf[strings.TrimSuffix(process, ".daprd")]
+func (p *Prober) Killed(process run.Process) {
+	routes := routesOf[process.App]
 	if len(routes) == 0 {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pending = append(p.pending, &outage{victim: process, at: time.Now(), routes: slices.Clone(routes)})
+	p.pending = append(p.pending, &outage{victim: process.Name, at: time.Now(), routes: slices.Clone(routes)})
 }
 
 // Run knocks until ctx ends and then waits for the last answers.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -87,6 +89,29 @@ func WithProgram(name, program string) Option {
 func WithQuickRestarts() Option {
 	return func(o *run.Options) { o.DeathsPerMinute, o.MaxBackoff = 10_000, 500*time.Millisecond }
 }
+
+// Failpoints builds the binary that can be told to kill itself at a named step (services/kit/failpoint), beside the
+// ordinary ones, and gives its path.
+func Failpoints(t *testing.T) string {
+	t.Helper()
+	SkipIfShort(t)
+	path, err := buildFailpoints()
+	require.NoError(t, err)
+	return path
+}
+
+var buildFailpoints = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(Root(), ".bin", "sidecart-failpoints")
+	// Built beside and renamed: a process that runs keeps its file.
+	next := fmt.Sprintf("%s.%d", program, os.Getpid())
+	build := exec.Command("go", "build", "-tags", "failpoints", "-o", next, "./cmd/sidecart")
+	build.Dir = filepath.Join(Root(), "services")
+	build.Env = append(os.Environ(), "GOWORK=off")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building %s: %w: %s", program, err, out)
+	}
+	return program, os.Rename(next, program)
+})
 
 // Placements are the placements to test, from SIDECART_E2E_PLACEMENTS ("one,split" unless set).
 func Placements() []Placement {

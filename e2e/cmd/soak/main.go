@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,7 +35,7 @@ func parse(args []string) (config, error) {
 	var c config
 	f := flag.NewFlagSet("soak", flag.ContinueOnError)
 	f.IntVar(&c.kills, "kills", 100, "how many kills")
-	f.StringVar(&c.placement, "placement", "split", "one or split")
+	f.StringVar(&c.placement, "placement", "split", "one, split, or replicas (two of inventory and of order)")
 	f.Uint64Var(&c.seed, "seed", 1, "of every choice that is ours; what the machine does in between is its own")
 	f.Float64Var(&c.minutes, "minutes", 0, "stop after so many minutes, whatever --kills says; 0: no such limit")
 	f.DurationVar(&c.every, "every", 1300*time.Millisecond, "time from one kill to the next, on average")
@@ -53,8 +54,8 @@ func parse(args []string) (config, error) {
 	switch {
 	case f.NArg() > 0:
 		return c, fmt.Errorf("unknown argument %q; see --help", f.Arg(0))
-	case c.placement != string(harness.One) && c.placement != string(harness.Split):
-		return c, errors.New("--placement must be one or split")
+	case !slices.Contains([]harness.Placement{harness.One, harness.Split, harness.Replicas}, harness.Placement(c.placement)):
+		return c, errors.New("--placement must be one, split or replicas")
 	case c.kills < 1 || c.kills > 1_000_000:
 		return c, errors.New("--kills must be 1 to 1000000")
 	case c.books < 1 || c.customers < 1 || c.customers > 512:

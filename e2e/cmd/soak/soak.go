@@ -22,7 +22,6 @@ const (
 	balanceWithin = 2 * time.Minute
 	recoverWithin = 15 * time.Second
 	progressEvery = 10 * time.Second
-	payWithin     = 20 * time.Second
 
 	pulls     = "sidecart_follow_pulls_total"
 	doubtful  = "sidecart_journal_ambiguous_total"
@@ -82,15 +81,7 @@ func soak(ctx context.Context, c config) (err error) {
 
 // open starts the shop from copies of the binaries.
 func (s *soaking) open(ctx context.Context) error {
-	options := []harness.Option{
-		harness.WithQuickRestarts(),
-		harness.WithPayWithin(payWithin),
-		harness.WithEnv("SIDECART_ARCHIVE_AFTER", "10s"),
-		harness.WithEnv("SIDECART_SNAPSHOT_EVERY", "100"),
-		harness.WithEnv("SIDECART_STALE_AFTER", "2s"),
-		harness.WithEnv("SIDECART_TRIM_AFTER", "15s"),
-		harness.WithEnv("SIDECART_MAIL_CONCURRENCY", "8"),
-	}
+	options := chaos.Options()
 	for _, name := range []string{"daprd", "broker", "sidecart"} {
 		program := filepath.Join(s.folder, name)
 		if err := copyProgram(filepath.Join(harness.Root(), ".bin", name), program); err != nil {
@@ -115,11 +106,11 @@ func (s *soaking) open(ctx context.Context) error {
 	s.meter = chaos.NewMeter(s.shop, pulls, doubtful, conflicts, trimmed)
 	s.killer = &chaos.Killer{
 		Shop: s.shop, Rng: rand.New(rand.NewPCG(s.seed, 2)), Every: s.every,
-		Killed: func(process string) {
+		Killed: func(process run.Process) {
 			s.prober.Killed(process)
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.kills[process]++
+			s.kills[process.Name]++
 		},
 	}
 	return nil

@@ -2,11 +2,12 @@
 //
 // What comes in: the name that the code passes to Hit, and in a build with the tag failpoints the environment:
 //
-//	SIDECART_FAILPOINT=journal/after-commit      the first hit of that name kills
-//	SIDECART_FAILPOINT=journal/after-commit:20   the 20th does
-//	SIDECART_FAILPOINT_ONCE=FILE                 created at the kill; while it exists nothing is killed, so that the
-//	                                             process that is started next goes on
-//	SIDECART_EVENT_FAULTS=30                     percent of the broker's messages that Deliver drops, doubles or reorders
+//	SIDECART_FAILPOINT=NAME        the first hit of that name kills
+//	SIDECART_FAILPOINT=NAME:20     the 20th does
+//	SIDECART_FAILPOINT=A:20,B,C:3  each life of the process takes the first entry that has not struck yet
+//	SIDECART_FAILPOINT_ONCE=FILE   required; FILE.0, FILE.1, … are created when entry 0, 1, … strikes, so that the
+//	                               process that is started next goes on
+//	SIDECART_EVENT_FAULTS=30       percent of the broker's messages that Deliver drops, doubles or reorders
 //
 // What goes out: a line on stderr and the end of the process. In an ordinary build Hit is empty and costs nothing.
 //
