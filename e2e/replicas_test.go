@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -127,4 +128,42 @@ func counters(t *testing.T, s *harness.Shop) (executions, commits map[string]flo
 		commits[name] = sums["sidecart_journal_commits_total"]
 	}
 	return executions, commits
+}
+
+// TestWhileAReplicaIsAway: a call that picks a replica that cannot be reached is answered 503 with Retry-After, repeats reach
+// the other, and in time nobody is sent to the one that is gone.
+func TestWhileAReplicaIsAway(t *testing.T) {
+	s := harness.Open(t, harness.Replicas)
+	sku := stocked(t, s, 10)
+	// With half of the calls failing, so many in a row are one chance in 65,536.
+	const enough, patience = 16, time.Minute
+	calm := func(when string) {
+		began, failures := time.Now(), 0
+		for row := 0; row < enough; row++ {
+			_, err := s.Stock(t.Context(), sku)
+			if err == nil {
+				continue
+			}
+			p := problem(err)
+			require.Equal(t, http.StatusServiceUnavailable, p.Status, "%s: %v", when, err)
+			require.NotEmpty(t, p.RetryAfter, when)
+			failures++
+			row = -1
+			require.Less(t, time.Since(began), patience, "%s: still sent to the replica that is away", when)
+		}
+		t.Logf("%s: %d calls failed; the last of them began within %s", when, failures, time.Since(began).Round(time.Millisecond))
+	}
+	ctx := t.Context()
+	require.NoError(t, s.Stack.KillProcess(ctx, "inventory-2.daprd"))
+	calm("with its sidecar killed for good")
+	require.NoError(t, s.Stack.StartProcess(ctx, "inventory-2.daprd"))
+
+	require.NoError(t, s.Stack.KillProcess(ctx, "inventory-2"))
+	for range enough {
+		_, err := insist(ctx, func() (client.Stock, error) { return s.Stock(ctx, sku) })
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Stack.StartProcess(ctx, "inventory-2"))
+	calm("with its app back")
+	audit(t, s, []string{sku}, nil)
 }
