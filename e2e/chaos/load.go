@@ -229,7 +229,7 @@ func (l *Load) reserve(ctx context.Context) {
 func (l *Load) insist(ctx context.Context, call func(context.Context) error) (result outcome, code string) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Patience)
 	defer cancel()
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 400*time.Millisecond) {
 		err := call(ctx)
 		if err == nil {
 			return yes, ""

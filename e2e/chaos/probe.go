@@ -51,12 +51,16 @@ type Recovery struct {
 	Victim, Route string
 	At            time.Time
 	Took          time.Duration
+	// Disturbed says that another process on the same route was killed before it worked again, so that Took is not
+	// how long it takes to recover from this kill.
+	Disturbed bool
 }
 
+// outage is a route that has not worked since a kill.
 type outage struct {
-	victim string
-	at     time.Time
-	routes []string // that did not work yet
+	victim, route string
+	at            time.Time
+	disturbed     bool
 }
 
 // NewProber makes a Prober whose orders belong to load.
@@ -70,7 +74,12 @@ func (p *Prober) Killed(process run.Process) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pending = append(p.pending, &outage{victim: process.Name, at: time.Now(), routes: slices.Clone(routes)})
+	for _, o := range p.pending {
+		o.disturbed = o.disturbed || slices.Contains(routes, o.route)
+	}
+	for _, route := range routes {
+		p.pending = append(p.pending, &outage{victim: process.Name, route: route, at: time.Now()})
+	}
 }
 
 // Run knocks until ctx ends and then waits for the last answers.
@@ -107,15 +116,15 @@ func (p *Prober) answered(route string, began time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pending = slices.DeleteFunc(p.pending, func(o *outage) bool {
-		if i := slices.Index(o.routes, route); i >= 0 && o.at.Before(began) {
-			o.routes = slices.Delete(o.routes, i, i+1)
-			p.ended = append(p.ended, Recovery{o.victim, route, o.at, now.Sub(o.at)})
+		over := o.route == route && o.at.Before(began)
+		if over {
+			p.ended = append(p.ended, Recovery{o.victim, route, o.at, now.Sub(o.at), o.disturbed})
 		}
-		return len(o.routes) == 0
+		return over
 	})
 }
 
-// Recoveries gives all that were measured, the longest first, and what is still out.
+// Recoveries gives all that were measured, the longest first, and how many routes are still out.
 func (p *Prober) Recoveries() (all []Recovery, out int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

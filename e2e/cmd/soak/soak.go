@@ -41,6 +41,7 @@ type soaking struct {
 	meter   *chaos.Meter
 	folder  string
 	began   time.Time
+	stall   time.Duration // of the machine, at the beginning
 	mu      sync.Mutex
 	kills   map[string]int // by process
 	wrong   []string
@@ -49,6 +50,7 @@ type soaking struct {
 
 func soak(ctx context.Context, c config) (err error) {
 	s := &soaking{config: c, kills: map[string]int{}, began: time.Now()}
+	s.stall, _ = cpuStall()
 	if s.folder, err = os.MkdirTemp("", "sidecart-soak-"); err != nil {
 		return err
 	}
