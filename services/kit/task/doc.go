@@ -14,5 +14,6 @@
 // What a failure does: an execution that failed, or whose outcome is unknown, is repeated after 1, 2, 4 … 32 s
 // and then parked with its reason; a parked task waits for an operator who retries or discards it. A definite
 // refusal of the other side is an answer and not a failure: the service turns it into a command of its domain.
-// A journal that cannot commit stops new claims; what was executed waits to be recorded and keeps its slot.
+// A journal that cannot commit stops new claims; what was executed waits to be recorded, and a bounded number of such
+// outcomes stops new executions.
 package task

@@ -3,6 +3,7 @@ package task_test
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -126,11 +127,23 @@ func (w *world) count(id string) int {
 	return len(w.calls[id])
 }
 
+// made gives when each task was begun.
+func (w *world) made() map[string][]time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.calls)
+}
+
 // begin runs a worker until the test's end or the returned stop.
 func begin(t *testing.T, l *ledger, w *world, cfg task.Config) (stop func()) {
+	return beginOn(t, l, l, w, cfg)
+}
+
+// beginOn runs a worker on a journal that stands before the ledger.
+func beginOn(t *testing.T, j task.Journal, l *ledger, w *world, cfg task.Config) (stop func()) {
 	cfg.Channel = "world"
 	worker, err := task.NewWorker(cfg, task.Deps{
-		Journal: l, Set: l.set, Execute: w.execute, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Journal: j, Set: l.set, Execute: w.execute, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	l.mu.Lock()

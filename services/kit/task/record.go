@@ -47,16 +47,11 @@ func (w *Worker) drain(work context.Context, stop func()) {
 	for len(w.busy) > 0 {
 		select {
 		case r := <-w.reports:
-			for _, id := range r.ids {
-				delete(w.busy, key{r.shard, id})
-			}
+			w.take(ctx, r)
 			w.giveBack(ctx, r.shard, r.granted)
 		case <-ctx.Done():
 			stop()
-			r := <-w.reports // every goroutine ends soon now: all they wait for is bound to work
-			for _, id := range r.ids {
-				delete(w.busy, key{r.shard, id})
-			}
+			w.take(ctx, <-w.reports) // every goroutine ends soon now: all they wait for is bound to work
 		}
 	}
 }
@@ -66,7 +61,7 @@ func (w *Worker) release(ctx context.Context) {
 	for shard := range w.notBefore {
 		var idle []Task
 		for t := range w.deps.Set(shard).ClaimedBy(w.cfg.Writer) {
-			if !w.busy[key{shard, t.ID}] {
+			if _, busy := w.busy[key{shard, t.ID}]; !busy {
 				idle = append(idle, t)
 			}
 		}

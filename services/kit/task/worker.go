@@ -54,7 +54,7 @@ type Config struct {
 	Channel       string        // where the effects go ("sms"); the label channel of the metrics
 	ExecuteWithin time.Duration // deadline of one execution; default 5 s
 	Lease         time.Duration // of a claim; default three times ExecuteWithin, at least twice
-	MaxInFlight   int           // claims and executions at a time, of all shards; default 16
+	MaxInFlight   int           // executions at a time, of all shards; default 16. As many are claimed ahead in each shard
 	PollEvery     time.Duration // how often to look without being woken; default 1 s
 	DrainWithin   time.Duration // how long running executions may take to end after Run's ctx has; default 3 s
 }
@@ -62,7 +62,8 @@ type Config struct {
 // Deps of a Worker.
 type Deps struct {
 	Journal Journal
-	// Set gives the open tasks in the latest committed state of a shard. Called after Loaded only.
+	// Set gives the open tasks in the latest committed state of a shard, which has every commit that DoShard answered.
+	// Called after Loaded only.
 	Set func(shard int) *Set
 	// Execute makes the effect of a claimed task within ctx's deadline. It is called from many goroutines. The
 	// effect must carry the task's ID, so that the receiver drops a repeat.
@@ -116,10 +117,25 @@ type Worker struct {
 	reports chan report // from the goroutines that claim and execute; never blocks them for long
 
 	// The rest belongs to the goroutine of Run.
-	busy      map[key]bool // being claimed or executed
-	notBefore []time.Time  // per shard: after a failed commit, when to try again
-	first     int          // the shard that the next pass begins with, so that none starves
+	busy      map[key]stage
+	count     [stages]int // of busy
+	notBefore []time.Time // per shard: after a failed commit, when to try again
+	first     int         // the shard that the next pass begins with, so that none starves
 }
+
+// stage is what a goroutine is at with a task.
+type stage int
+
+const (
+	claiming stage = iota
+	executing
+	recording
+	stages
+)
+
+// unrecordedPerFlight bounds the outcomes that wait for their commit, for each execution that may run at a time. The
+// outside world is not to wait for our store; but what is not recorded when a process dies is done again.
+const unrecordedPerFlight = 4
 
 // key names a task among those of all shards.
 type key struct {
@@ -129,10 +145,11 @@ type key struct {
 
 // report tells the loop what a goroutine is through with.
 type report struct {
-	shard   int
-	ids     []string // no longer busy, unless granted
-	granted []Task   // claimed: to be executed now
-	err     error    // the claim could not be committed
+	shard    int
+	executed string   // this task has its outcome, which is to be recorded
+	ids      []string // no longer busy
+	granted  []Task   // claimed by this writer from now on
+	err      error    // the claim could not be committed
 }
 
 // NewWorker checks cfg; it starts nothing.
@@ -149,7 +166,7 @@ func NewWorker(cfg Config, deps Deps) (*Worker, error) {
 		cfg: cfg, deps: deps, metrics: metrics,
 		wake:    make(chan struct{}, 1),
 		reports: make(chan report, cfg.MaxInFlight),
-		busy:    make(map[key]bool, cfg.MaxInFlight),
+		busy:    make(map[key]stage, cfg.MaxInFlight),
 	}, nil
 }
 
@@ -209,31 +226,41 @@ func (w *Worker) pass(ctx context.Context) time.Duration {
 	return max(wait, time.Millisecond)
 }
 
-// start executes what this writer has claimed already and claims what is due, as far as there is room.
+// start executes what this writer has claimed, as far as there is room, and claims what is due: for the room that is
+// left, and as much again, so that a slot that becomes free need not wait for a commit.
 func (w *Worker) start(ctx context.Context, shard int, set *Set, now time.Time) {
-	room := w.cfg.MaxInFlight - len(w.busy)
+	room := min(w.cfg.MaxInFlight-w.count[executing], unrecordedPerFlight*w.cfg.MaxInFlight-w.count[recording])
+	ahead := w.cfg.MaxInFlight - w.count[claiming] // what may still be claimed beyond the room
 	var claim []string
-	for t := range set.ClaimedBy(w.cfg.Writer) { // by the commit that created it, or a claim whose answer got lost
-		if room == 0 {
+	for t := range set.ClaimedBy(w.cfg.Writer) {
+		if room <= 0 && ahead <= 0 {
 			break
 		}
-		if k := (key{shard, t.ID}); !w.busy[k] {
-			room--
-			w.busy[k] = true
-			if t.ClaimUntil.Sub(now) >= w.cfg.ExecuteWithin {
-				go w.run(ctx, shard, t)
-			} else {
+		k := key{shard, t.ID}
+		if _, busy := w.busy[k]; busy {
+			continue
+		}
+		switch {
+		case t.ClaimUntil.Sub(now) < w.cfg.ExecuteWithin: // it waited for too long
+			if room+ahead > len(claim) {
+				w.move(k, claiming)
 				claim = append(claim, t.ID)
 			}
+		case room > 0:
+			room--
+			w.move(k, executing)
+			go w.run(ctx, shard, t)
+		default:
+			ahead--
 		}
 	}
 	for t := range set.Due(now) {
-		if room == 0 {
+		if room+ahead <= len(claim) {
 			break
 		}
-		if k := (key{shard, t.ID}); !w.busy[k] {
-			room--
-			w.busy[k] = true
+		k := key{shard, t.ID}
+		if _, busy := w.busy[k]; !busy {
+			w.move(k, claiming)
 			claim = append(claim, t.ID)
 		}
 	}
@@ -242,18 +269,32 @@ func (w *Worker) start(ctx context.Context, shard int, set *Set, now time.Time) 
 	}
 }
 
-// take hears what a goroutine is through with.
+// move says what is being done with a task from now on.
+func (w *Worker) move(k key, to stage) {
+	w.drop(k)
+	w.busy[k] = to
+	w.count[to]++
+}
+
+// drop says that nothing is being done with a task any more.
+func (w *Worker) drop(k key) {
+	if from, busy := w.busy[k]; busy {
+		w.count[from]--
+		delete(w.busy, k)
+	}
+}
+
+// take hears what a goroutine is through with. What was granted is found in the committed state by the next pass.
 func (w *Worker) take(ctx context.Context, r report) {
 	for _, id := range r.ids {
-		delete(w.busy, key{r.shard, id})
+		w.drop(key{r.shard, id})
+	}
+	if r.executed != "" {
+		w.move(key{r.shard, r.executed}, recording)
 	}
 	if r.err != nil {
 		w.notBefore[r.shard] = w.deps.Now().Add(FirstBackOff)
 		w.deps.Log.WarnContext(ctx, "tasks could not be claimed", "shard", r.shard, "error", r.err)
-	}
-	for _, t := range r.granted {
-		w.busy[key{r.shard, t.ID}] = true
-		go w.run(ctx, r.shard, t)
 	}
 }
 
@@ -273,6 +314,7 @@ func (w *Worker) run(ctx context.Context, shard int, t Task) {
 	failpoint.Hit(failpoint.BeforeCall)
 	out := w.execute(ctx, shard, t)
 	failpoint.Hit(failpoint.AfterCall)
+	w.reports <- report{shard: shard, executed: t.ID}
 	if ctx.Err() != nil { // cut off while draining: nobody knows, and the lease will end
 		return
 	}
