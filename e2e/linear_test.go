@@ -108,7 +108,7 @@ func (l *linearRun) run(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var faults sync.WaitGroup
-	faults.Go(func() { l.faults(ctx, t) })
+	faults.Go(func() { l.faults(ctx) })
 	var g errgroup.Group
 	for range linearGroups {
 		g.Go(func() error {
@@ -218,7 +218,7 @@ func (l *linearRun) request(call linear.Call) (method, path string, body any) {
 
 // faults kills or freezes a replica or its sidecar, again and again until ctx ends. A frozen one goes on where it stopped:
 // with a head that it believes to be the newest and is not.
-func (l *linearRun) faults(ctx context.Context, t *testing.T) {
+func (l *linearRun) faults(ctx context.Context) {
 	for wait(ctx, linearBetweenFaults) {
 		victim := l.replicas[rand.IntN(len(l.replicas))].name
 		if rand.IntN(2) == 0 {
@@ -238,7 +238,8 @@ func (l *linearRun) faults(ctx context.Context, t *testing.T) {
 		}
 		l.freezes++
 		wait(ctx, linearFreeze)
-		assert.NoError(t, l.shop.Stack.Kill(victim, syscall.SIGCONT))
+		// It fails for a process that an earlier kill had condemned: then there is nothing left to thaw.
+		_ = l.shop.Stack.Kill(victim, syscall.SIGCONT)
 	}
 }
 
