@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,10 +41,12 @@ const (
 	pastCustomers  = 20_000
 	archivedAtOnce = 128 // as the Archiver does
 	tailSegments   = 450 // of each shard: just less than the default distance of two snapshots
-	viewsPerCopy   = 250 // in one transaction of the store
-	buildWithin    = 20 * time.Minute
-	readyPatience  = time.Minute
-	startReadBytes = 16 << 20 // the most that a start may read
+
+	archivesInFlight = 256
+	keysPerCopy      = 16 * archivedAtOnce // in one transaction of the store
+	buildWithin      = 25 * time.Minute
+	readyPatience    = time.Minute
+	startReadBytes   = 16 << 20 // the most that a start may read
 )
 
 // TestAServiceWithAMillionFinishedOrdersStarts builds what such a service has on disk and starts one beside the real
@@ -191,25 +195,13 @@ func buildPast(t *testing.T, d *sidecartest.Daprd) {
 	ctx, cancel := context.WithTimeout(t.Context(), buildWithin)
 	defer cancel()
 	log, stop := pastJournal(t, d, journal.Config{SnapshotEvery: time.Second}, historian{})
-	byShard := make([][]int, log.Shards())
-	for i := range pastOrders {
-		shard := log.ShardOf(orderID(anonymous, pastKey(i)))
-		byShard[shard] = append(byShard[shard], i)
-	}
 	api, err := dapr.NewClientWithPort(strconv.Itoa(d.GRPCPort))
 	require.NoError(t, err)
 	defer api.Close()
-	var work errgroup.Group
-	work.SetLimit(8)
-	for shard, orders := range byShard {
-		for len(orders) > 0 {
-			batch := orders[:min(archivedAtOnce, len(orders))]
-			orders = orders[len(batch):]
-			work.Go(func() error { return archivePast(ctx, log, shard, batch, api) })
-		}
-	}
-	require.NoError(t, work.Wait())
+	batches, err := archivePast(ctx, log)
+	require.NoError(t, err)
 	t.Logf("%d orders archived, segments %v", pastOrders, log.Heads())
+	require.NoError(t, viewPast(ctx, api, batches))
 	require.NoError(t, listPast(ctx, api))
 	for shard, head := range log.Heads() {
 		require.Eventually(t, func() bool {
@@ -236,39 +228,84 @@ func pastJournal(t *testing.T, d *sidecartest.Daprd, cfg journal.Config, m journ
 	return log, stop
 }
 
-// archivePast lets orders of one shard live, through the rules of Decide, and puts them where they end: their views in
-// the store, their ids in the index.
-func archivePast(ctx context.Context, log *journal.Journal[*state], shard int, orders []int, api dapr.Client) error {
-	var gone orderapi.Archived
-	for _, i := range orders {
-		gone.OrderIDs = append(gone.OrderIDs, orderID(anonymous, pastKey(i)))
-	}
-	result, err := log.DoShard(ctx, shard, gone)
-	if err != nil {
-		return err
-	}
-	lives, store := newState(), journaltest.NewStore()
-	views := archive.NewStore[orderapi.Order](store.Client("order", journaltest.Faults{}), Name, "order")
-	for _, i := range orders {
-		id, r := orderID(anonymous, pastKey(i)), pastRequest(i)
-		place := aPlacement(id, start)
-		place.Fingerprint, place.Customer, place.Contact = fingerprint(r), r.Customer, r.Contact
-		for step, cmd := range []journal.Command{place, requestPayment{OrderID: id, Method: "card"}, aCharge(id, 1, uuid.NewString())} {
-			at := journal.At{Shard: shard, Seq: result.Seq, Time: pastTime(i).Add(time.Duration(step) * time.Second)}
-			_, events, err := machine{}.Decide(lives, at, cmd)
-			if err != nil {
-				return err
-			}
-			for _, e := range events {
-				machine{}.Apply(lives, at, e)
-			}
+// pastBatch is orders of one shard that were archived by one event in the segment seq.
+type pastBatch struct {
+	shard  int
+	seq    uint64
+	orders []int
+}
+
+// archivePast enters the ids of all orders in the index of their shard.
+func archivePast(ctx context.Context, log *journal.Journal[*state]) ([]*pastBatch, error) {
+	open := make([]*pastBatch, log.Shards())
+	var all []*pastBatch
+	for i := range pastOrders {
+		shard := log.ShardOf(orderID(anonymous, pastKey(i)))
+		if open[shard] == nil || len(open[shard].orders) == archivedAtOnce {
+			open[shard] = &pastBatch{shard: shard}
+			all = append(all, open[shard])
 		}
-		o := lives.order(id)
-		if err := views.Put(ctx, archive.View[orderapi.Order]{ID: id, Shard: shard, Seq: o.Seq, Doc: *o}); err != nil {
+		open[shard].orders = append(open[shard].orders, i)
+	}
+	var work errgroup.Group
+	work.SetLimit(archivesInFlight)
+	for _, b := range all {
+		work.Go(func() error {
+			var gone orderapi.Archived
+			for _, i := range b.orders {
+				gone.OrderIDs = append(gone.OrderIDs, orderID(anonymous, pastKey(i)))
+			}
+			result, err := log.DoShard(ctx, b.shard, gone)
+			b.seq = result.Seq
 			return err
+		})
+	}
+	return all, work.Wait()
+}
+
+// viewPast lets the orders live, through the rules of Decide, and puts their views into the store.
+func viewPast(ctx context.Context, api dapr.Client, all []*pastBatch) error {
+	into := &copier{api: api}
+	var work errgroup.Group
+	work.SetLimit(4)
+	for batches := range slices.Chunk(all, keysPerCopy/archivedAtOnce) {
+		work.Go(func() error {
+			store := journaltest.NewStore()
+			views := archive.NewStore[orderapi.Order](store.Client("order", journaltest.Faults{}), Name, "order")
+			for _, b := range batches {
+				lives := newState()
+				for _, i := range b.orders {
+					o, err := livePast(lives, b, i)
+					if err != nil {
+						return err
+					}
+					if err := views.Put(ctx, archive.View[orderapi.Order]{ID: o.ID, Shard: b.shard, Seq: o.Seq, Doc: *o}); err != nil {
+						return err
+					}
+				}
+			}
+			return into.copy(ctx, store)
+		})
+	}
+	return work.Wait()
+}
+
+// livePast is an order's life: placed, asked to be paid, paid.
+func livePast(s *state, b *pastBatch, i int) (*orderapi.Order, error) {
+	id, r := orderID(anonymous, pastKey(i)), pastRequest(i)
+	place := aPlacement(id, start)
+	place.Fingerprint, place.Customer, place.Contact = fingerprint(r), r.Customer, r.Contact
+	for step, cmd := range []journal.Command{place, requestPayment{OrderID: id, Method: "card"}, aCharge(id, 1, uuid.NewString())} {
+		at := journal.At{Shard: b.shard, Seq: b.seq, Time: pastTime(i).Add(time.Duration(step) * time.Second)}
+		_, events, err := machine{}.Decide(s, at, cmd)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			machine{}.Apply(s, at, e)
 		}
 	}
-	return copyTo(ctx, api, store)
+	return s.order(id), nil
 }
 
 // pastTime is when the i-th order was placed: before the time until which it may be.
@@ -276,6 +313,7 @@ func pastTime(i int) time.Time { return start.Add(time.Duration(i-pastOrders) * 
 
 // listPast writes the lists of all customers.
 func listPast(ctx context.Context, api dapr.Client) error {
+	into := &copier{api: api}
 	var work errgroup.Group
 	work.SetLimit(4)
 	for from := 0; from < pastCustomers; from += archivedAtOnce {
@@ -291,24 +329,30 @@ func listPast(ctx context.Context, api dapr.Client) error {
 					return err
 				}
 			}
-			return copyTo(ctx, api, store)
+			return into.copy(ctx, store)
 		})
 	}
 	return work.Wait()
 }
 
-// copyTo puts everything of a store in memory into the real one, many keys in a transaction.
-func copyTo(ctx context.Context, api dapr.Client, from *journaltest.Store) error {
+// copier puts everything of a store in memory into the real one: many keys in a transaction, one transaction at a time,
+// because SQLite has one writer.
+type copier struct {
+	mu  sync.Mutex
+	api dapr.Client
+}
+
+func (c *copier) copy(ctx context.Context, from *journaltest.Store) error {
 	var writes []*dapr.StateOperation
 	for _, key := range from.Keys("") {
 		writes = append(writes, &dapr.StateOperation{Type: dapr.StateOperationTypeUpsert, Item: &dapr.SetStateItem{Key: key, Value: from.Value(key)}})
 	}
-	for len(writes) > 0 {
-		n := min(viewsPerCopy, len(writes))
-		if err := api.ExecuteStateTransaction(ctx, sidecar.StateStore, nil, writes[:n]); err != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for part := range slices.Chunk(writes, keysPerCopy) {
+		if err := c.api.ExecuteStateTransaction(ctx, sidecar.StateStore, nil, part); err != nil {
 			return err
 		}
-		writes = writes[n:]
 	}
 	return nil
 }

@@ -74,16 +74,19 @@ func (s *shard[S]) trim(ctx context.Context) error {
 		if err := s.deleteSegments(ctx, from, through); err != nil {
 			return err
 		}
+		var deleted uint64 // that nobody has noted before us; a step that failed half-way deletes some of them again
 		_, err := s.changeHeader(ctx, func(h *header) bool {
 			if h.DeletedThrough >= through {
 				return false
 			}
+			deleted = through - h.DeletedThrough
 			h.DeletedThrough = through
 			return true
 		})
 		if err != nil {
 			return err
 		}
+		s.journal.metrics.trimmed.Add(float64(deleted))
 	}
 	return nil
 }
@@ -136,7 +139,6 @@ func (s *shard[S]) deleteSegments(ctx context.Context, from, through uint64) err
 			if err := s.journal.deps.State.Delete(call, s.journal.keys.segment(s.number, seq)); err != nil {
 				return fmt.Errorf("journal: trimming segment %d of shard %d: %w", seq, s.number, err)
 			}
-			s.journal.metrics.trimmed.Inc()
 			failpoint.Hit(failpoint.Trim)
 			return nil
 		})

@@ -43,7 +43,8 @@ func Start(t testing.TB, file string) *Daprd {
 	}
 	dir := t.TempDir()
 	component := "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: state}\nspec:\n  type: state.sqlite\n  version: v1\n" +
-		"  metadata:\n  - {name: connectionString, value: \"" + file + "\"}\n  - {name: keyPrefix, value: none}\n  - {name: cleanupInterval, value: 0s}\n"
+		"  metadata:\n  - {name: connectionString, value: \"" + file + "\"}\n  - {name: keyPrefix, value: none}\n  - {name: cleanupInterval, value: 0s}\n" +
+		"  - {name: busyTimeout, value: 30s}\n  - {name: timeout, value: 60s}\n"
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "components"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "components", "state.yaml"), []byte(component), 0o600))
 	config := filepath.Join(dir, "config.yaml")
