@@ -68,3 +68,15 @@ func TestUpRefuses(t *testing.T) {
 	_, err = os.Stat(filepath.Join(foreign, "thesis.txt"))
 	assert.NoError(t, err, "scripts/up --fresh wiped a folder that is not its own")
 }
+
+// TestUpThroughALink: a script that somebody linked into a folder of their PATH is still the one of its repository.
+func TestUpThroughALink(t *testing.T) {
+	harness.SkipIfShort(t)
+	link := filepath.Join(t.TempDir(), "shop")
+	require.NoError(t, os.Symlink(filepath.Join(harness.Root(), "scripts", "up"), link))
+	cmd := exec.CommandContext(t.Context(), link, "--help")
+	cmd.Dir = filepath.Dir(link)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Contains(t, string(out), "--one")
+}

@@ -1,6 +1,6 @@
 # Sourced by the entry points: builds one of the runner's own small programs into .bin/ if a source is newer than it.
 # Usage: tool NAME   (its sources: runtime/cmd/NAME and runtime/run)
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 
 tool() {
   local bin=$root/.bin/$1 sources=("$root/runtime/cmd/$1" "$root/runtime/run" "$root/runtime/go.mod" "$root/runtime/go.sum")

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 )
 
 const (
@@ -33,6 +34,9 @@ func openDataDir(path string) (*dataDir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
+	if i := strings.IndexFunc(abs, misread); i >= 0 {
+		return nil, fmt.Errorf("data folder %q: %q cannot be part of its path: it means something else in the store's address", abs, []rune(abs[i:])[0])
+	}
 	if err := os.MkdirAll(abs, folderPerm); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
@@ -53,6 +57,10 @@ func openDataDir(path string) (*dataDir, error) {
 	}
 	return d, nil
 }
+
+// misread tells of a character that would put the data somewhere else. The path becomes part of SQLite's address, where
+// "?" and "#" end a file's name and "%" begins an escape, and of a YAML string, which a quote ends.
+func misread(r rune) bool { return strings.ContainsRune(`?#%"`, r) || r < ' ' || r == utf8.RuneError }
 
 func lockFolder(abs string) (*os.File, error) {
 	lock, err := os.OpenFile(filepath.Join(abs, lockName), os.O_RDWR|os.O_CREATE, privatePerm)

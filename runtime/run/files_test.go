@@ -76,6 +76,23 @@ func TestWipeOnlyWhatIsOurs(t *testing.T) {
 	require.FileExists(t, filepath.Join(ours, markerName))
 }
 
+// With such a path the store would be beside the folder, not in it, and two shops could share it.
+func TestDataFolderOfAPathThatTheStoreMisreads(t *testing.T) {
+	parent := t.TempDir()
+	for _, name := range []string{"a?b", "a#b", "a%20b", `a"b`, "a\nb", "a\xffb", filepath.Join("a#b", "data")} {
+		_, err := openDataDir(filepath.Join(parent, name))
+		require.ErrorContains(t, err, "cannot be part of its path", name)
+	}
+	entries, err := os.ReadDir(parent)
+	require.NoError(t, err)
+	require.Empty(t, entries, "a refused folder is not made")
+	for _, name := range []string{"my shop", "it's", "ä☕", "a;b,c:d=e&f+g", "-x", "{x}", "$HOME", `back\slash`} {
+		d, err := openDataDir(filepath.Join(parent, name))
+		require.NoError(t, err, name)
+		d.close()
+	}
+}
+
 func TestHeldPortIsNobodyElses(t *testing.T) {
 	p, err := holdPort(0)
 	require.NoError(t, err)

@@ -300,6 +300,41 @@ func TestBodiesAndRequestsInFlightAreBounded(t *testing.T) {
 	assert.Equal(t, 200, ask(s, "GET", "/v1/things", "").Code)
 }
 
+// A sender that never ends its body must not take the place of another request.
+func TestSlowSendersHoldNobodyElse(t *testing.T) {
+	s := gatewayOf(t, &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}, func(c *Config) { c.MaxInFlight = 1 })
+	body, sender := io.Pipe()
+	done := make(chan *httptest.ResponseRecorder)
+	go func() {
+		w := httptest.NewRecorder()
+		s.public.ServeHTTP(w, httptest.NewRequest("POST", "/v1/things", body))
+		done <- w
+	}()
+	_, err := io.WriteString(sender, "{") // returns when the gateway has read it: the request is in
+	require.NoError(t, err)
+	assert.Equal(t, 200, ask(s, "GET", "/v1/things", "").Code)
+	require.NoError(t, sender.CloseWithError(io.ErrUnexpectedEOF))
+	p := problem(t, <-done, 400, errs.CodeInvalidRequest)
+	assert.Equal(t, "body", p.Errors[0].Field)
+}
+
+func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}
+	s := gatewayOf(t, u, nil)
+	for _, headers := range [][]string{
+		{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"},
+	} {
+		problem(t, ask(s, "POST", "/v1/things", "{}", headers...), 403, codeCrossOrigin)
+		problem(t, ask(s, "DELETE", "/v1/things/a", "", headers...), 403, codeCrossOrigin)
+		problem(t, ask(s, "POST", "/v1/ops/parked/shop/discard?all=true", "", headers...), 403, codeCrossOrigin)
+		assert.Empty(t, u.seen)
+		assert.Equal(t, 200, ask(s, "GET", "/docs", "", headers...).Code, "looking is not changing")
+	}
+	for _, headers := range [][]string{{}, {"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "none"}, {"Origin", "http://example.com"}} {
+		assert.Equal(t, 200, ask(s, "POST", "/v1/things", "{}", headers...).Code, headers)
+	}
+}
+
 func TestReadyWhenAllContractsAreKnownOrAfterAWhile(t *testing.T) {
 	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}
 	s := gatewayOf(t, u, func(c *Config) { c.Services = []string{"shop", "bank"} })

@@ -19,7 +19,7 @@ import (
 )
 
 // dispatch answers every public request: the gateway's own pages, its own operations, or a service.
-func (s *Service) dispatch(c echo.Context) error {
+func (s *Service) dispatch(c echo.Context, body []byte) error {
 	t := s.table.Load()
 	r := c.Request()
 	if page, ok := s.pages(t)[r.URL.Path]; ok {
@@ -53,7 +53,7 @@ func (s *Service) dispatch(c echo.Context) error {
 		s.fillParams(c, route, segments)
 		return s.local[route.operation](c)
 	}
-	return s.proxy(c, route.service, method, join(segments))
+	return s.proxy(c, route.service, method, join(segments), body)
 }
 
 // fillParams gives the gateway's own handlers their path parameters, as Echo would.
@@ -82,19 +82,15 @@ func later(message string, cause error) *errs.Error {
 	return e
 }
 
-// proxy hands the request to a service and its answer to the caller. The body is read before the service is
-// called, so that a slow sender holds nobody but itself; the answer is read before a byte of it is passed on, so
-// that one that breaks off is an error and not half an answer.
-func (s *Service) proxy(c echo.Context, service, method, path string) error {
+// proxy hands the request to a service and its answer to the caller. The answer is read before a byte of it is passed
+// on, so that one that breaks off is an error and not half an answer.
+func (s *Service) proxy(c echo.Context, service, method, path string, body []byte) error {
 	r := c.Request()
-	body, err := io.ReadAll(r.Body)
+	unescaped, err := url.PathUnescape(path)
 	if err != nil {
-		return bodyError(err, s.cfg.MaxBodyBytes)
-	}
-	target := &url.URL{Scheme: "http", Host: service, Path: r.URL.Path, RawPath: path, RawQuery: r.URL.RawQuery}
-	if target.Path, err = url.PathUnescape(path); err != nil {
 		return errs.InvalidField("path", "is not properly escaped")
 	}
+	target := &url.URL{Scheme: "http", Host: service, Path: unescaped, RawPath: path, RawQuery: r.URL.RawQuery}
 	out, err := http.NewRequestWithContext(r.Context(), method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	_ "embed" // the contract and the page
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,6 +22,8 @@ import (
 
 // Name is the service's name.
 const Name = "gateway"
+
+const codeCrossOrigin = "cross_origin"
 
 //go:embed openapi.yaml
 var contract []byte
@@ -98,8 +101,10 @@ type Service struct {
 	log      *slog.Logger
 	own      contractOf
 	inFlight chan struct{}
-	local    map[string]echo.HandlerFunc // the gateway's own operations by operationId
-	public   http.Handler
+	// Looks at what browsers alone send (Sec-Fetch-Site, Origin); other programs pass.
+	crossOrigin *http.CrossOriginProtection
+	local       map[string]echo.HandlerFunc // the gateway's own operations by operationId
+	public      http.Handler
 
 	table   atomic.Pointer[table] // what is known of the contracts; never nil
 	started atomic.Bool           // StartAnyway is over
@@ -116,7 +121,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, deps: deps, log: deps.Log, inFlight: make(chan struct{}, cfg.MaxInFlight)}
+	s := &Service{cfg: cfg, deps: deps, log: deps.Log, inFlight: make(chan struct{}, cfg.MaxInFlight), crossOrigin: http.NewCrossOriginProtection()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -177,13 +182,24 @@ func (s *Service) edge() http.Handler {
 	return e
 }
 
-// limited bounds the requests in flight.
-func (s *Service) limited(next echo.HandlerFunc) echo.HandlerFunc {
+// limited lets a request in: not one that a page of another site makes a browser send, which would otherwise order,
+// cancel and discard in the name of whoever looks at that page; and no more than MaxInFlight at a time. The body is
+// read before that, so that a slow sender takes nobody's place and holds only its own connection, until the server's
+// read deadline.
+func (s *Service) limited(next func(echo.Context, []byte) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		r := c.Request()
+		if err := s.crossOrigin.Check(r); err != nil {
+			return errs.New(errs.Forbidden, codeCrossOrigin, "a page of another site must not change anything here").Wrap(err)
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return bodyError(err, s.cfg.MaxBodyBytes)
+		}
 		select {
 		case s.inFlight <- struct{}{}:
 			defer func() { <-s.inFlight }()
-			return next(c)
+			return next(c, body)
 		default:
 			return errs.Overloaded("the gateway")
 		}

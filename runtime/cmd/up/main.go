@@ -66,6 +66,10 @@ a message broker, and stand-ins for the payment provider, mail and SMS. It print
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.data == "" && cmd.Flags().Changed("data") {
+				// Most likely a variable that is not set; the default folder may hold what --fresh must not wipe.
+				return usageError{errors.New("--data is empty: want a folder")}
+			}
 			if err := o.check(); err != nil {
 				return usageError{err}
 			}

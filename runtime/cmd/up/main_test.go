@@ -13,7 +13,7 @@ import (
 
 func TestCommandLine(t *testing.T) {
 	for _, args := range [][]string{{"--won"}, {"--port", "70000"}, {"--port", "x"}, {"--pay-within", "soon"},
-		{"--pay-within", "10ms"}, {"--pay-within", "-5s"}, {"--components", "no-such-set"}, {"extra"}} {
+		{"--pay-within", "10ms"}, {"--pay-within", "-5s"}, {"--components", "no-such-set"}, {"--data", ""}, {"extra"}} {
 		cmd := command(&terminal{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}})
 		cmd.SetArgs(args)
 		err := cmd.Execute()
