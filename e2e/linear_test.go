@@ -188,6 +188,7 @@ func (l *linearRun) call(ctx context.Context, r *linearReplica, call linear.Call
 		answer.Code, answer.Figures.Available = problem.Code, problem.Available
 		switch problem.Code {
 		case linear.SoldOut, linear.UnknownReservation, linear.AlreadyConfirmed, linear.AlreadyReleased:
+		case "unknown_sku": // a replica that does not know what its clients were told is for sale: no order explains that
 		default:
 			return answer, true, fmt.Errorf("%d: %s", a.Status, a.Body)
 		}
