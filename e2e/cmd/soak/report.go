@@ -81,7 +81,7 @@ func (s *soaking) markdown() string {
 	line("| calls repeated because the outcome was unknown | %d |", c.Repeats)
 	line("| outcomes left in doubt by a client | %d |", c.Doubts)
 	line("| segments compared | %d |", s.scribe.Segments())
-	line("| segments trimmed meanwhile | %d |", s.meter.Total(trimmed))
+	line("| deletions of old segments, those repeated after a kill included | %d |", s.meter.Total(trimmed))
 	line("| pulls by followers | %d |", s.meter.Total(pulls))
 	line("| writes whose answer was lost or late, settled by reading back | %d |", s.meter.Total(doubtful))
 	for _, route := range []string{"", chaos.RoutePlace, chaos.RouteReserve, chaos.RouteTell} {
