@@ -83,6 +83,13 @@ func TestExpireIsBoundedAndSaysWhetherMoreIsDue(t *testing.T) {
 	s.stock("a", 250, 0, 0)
 }
 
+func TestHoldsExpireByTheShardsOwnTime(t *testing.T) {
+	s := withItems(t, 1)
+	s.must(hold("o1", lines("a", 1)))
+	s.silent(Expire{HoldsUntil: s.at.Time.Add(24 * time.Hour)}) // by a replica whose clock is a day ahead
+	s.stock("a", 0, 1, 0)
+}
+
 func TestHoldTakesAllLinesOrNoneAndNamesEverythingThatIsMissing(t *testing.T) {
 	s := withItems(t, 1, 2, 0)
 	e := s.refused("sold_out", hold("o1", lines("a", 2, "b", 1, "c", 1)))

@@ -44,4 +44,16 @@ var followMutants = []mutant{
 		why:   "a source trims what a restart of the follower needs again",
 		edits: []edit{{"durable := f.durable(shard)", "durable := fd.low()"}},
 	},
+	{
+		name: "unavailable-step-is-parked", file: "kit/follow/worker.go", suite: followPkg, run: "^TestAnUnavailableStepIsNeverParked$",
+		why:   "events that could not be decided for a minute wait for an operator",
+		edits: []edit{{"errs.From(step.Err).Kind == errs.Unavailable:", "errs.From(step.Err).Kind == errs.TooMany:"}},
+	},
+	{
+		name: "cut-off-snapshot-is-whole", file: "kit/follow/seed.go", suite: followPkg, run: "^TestACutOffSnapshotIsReadAgain$",
+		why: "a follower that begins from a snapshot whose stream broke off misses the rest for ever",
+		edits: []edit{{
+			"return 0, fmt.Errorf(\"snapshot of %s: after record %d: %w\", w.f.cfg.Source, n, err)", "return head.Seq, nil",
+		}},
+	},
 }

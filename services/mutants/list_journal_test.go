@@ -136,4 +136,24 @@ var journalMutants = []mutant{
 		why:   "a batch that lost its number is written under the next one without being decided again",
 		edits: []edit{{"case lost:\n\t\t_, err = s.look(ctx)", "case lost:\n\t\tif _, err = s.look(ctx); err == nil {\n\t\t\treturn won, nil\n\t\t}"}},
 	},
+	{
+		name: "follower-reads-the-hole", file: "kit/journal/pull.go", suite: journalPkg, run: "^TestJunkInTheHoleIsNotRead$",
+		why:   "a follower is given what a zombie left in a trimmed number",
+		edits: []edit{{"if h.TrimmedThrough > after {", "if h.TrimmedThrough > after && len(found) == 0 {"}},
+	},
+	{
+		name: "retried-without-effect", file: "kit/journal/commands.go", suite: journalPkg, run: "^TestFollowedIsOnceAndAllOrNothing$",
+		why:   "an operator's retry of a parked event forgets it without its effect",
+		edits: []edit{{"for i, cmd := range c.cmds {", "for i, cmd := range c.cmds[:0] {"}},
+	},
+	{
+		name: "trim-the-young", file: trimGo, suite: journalPkg, run: "^TestTrimWaitsForTheWindow$",
+		why:   "segments are deleted within the idempotency window",
+		edits: []edit{{"Now().Add(-s.journal.cfg.TrimAfter)", "Now()"}},
+	},
+	{
+		name: "follower-only-in-memory", file: "kit/journal/followers.go", suite: journalPkg, run: "^TestTrimWaitsForFollowers$",
+		why:   "a restart forgets who follows, and everything is trimmed",
+		edits: []edit{{"; !known {\n\t\tif _, err := j.DoShard", "; !known && j == nil {\n\t\tif _, err := j.DoShard"}},
+	},
 }

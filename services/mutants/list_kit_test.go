@@ -76,4 +76,9 @@ var kitMutants = []mutant{
 		why:   "one event that cannot be read is redelivered at once and for ever",
 		edits: []edit{{"map[string]string{\"status\": \"SUCCESS\"}", "map[string]string{\"status\": \"RETRY\"}"}},
 	},
+	{
+		name: "changed-notifications-are-archived", file: "notify/decide.go", suite: "notify", run: "^TestArchivingLeavesOutWhatChanged$",
+		why:   "a message that was sent after the view was written is forgotten, and sent again when its event is heard again",
+		edits: []edit{{"o.Seq == ref.Seq && settled(o)", "settled(o)"}},
+	},
 }

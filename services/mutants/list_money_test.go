@@ -91,4 +91,25 @@ var moneyMutants = []mutant{
 		why:   "an order can be paid when its stock is not held any more",
 		edits: []edit{{"if c.PayBefore.Before(payBy) {", "if c.PayBefore.IsZero() {"}},
 	},
+	{
+		name: "hold-is-released-on-unknown", file: "order/place.go", suite: "order", run: "^TestUnknownOutcomesAreSafeToRepeat$",
+		why: "an order that is recorded although its answer was lost has no stock any more",
+		edits: []edit{{
+			"result, err := s.journal.Do(ctx, id, cmd)\n\tif err != nil {",
+			"result, err := s.journal.Do(ctx, id, cmd)\n\tif err != nil {\n\t\ts.release(ctx, id, hold)",
+		}},
+	},
+	{
+		name: "second-charge-of-archived-is-kept", file: "order/decide_money.go", suite: "order", run: "^TestASecondChargeOfAnArchivedOrderIsRefunded$",
+		why: "a very late second charge is parked instead of refunded",
+		edits: []edit{{
+			"return nil, append(events, refundOf(o, c.ChargeID, c.Attempt, orderapi.ReasonChargedTwice)), nil",
+			"return nil, []journal.Event{refundOf(o, c.ChargeID, c.Attempt, orderapi.ReasonChargedTwice)}, nil",
+		}},
+	},
+	{
+		name: "any-amount-is-a-charge", file: "payment/provider.go", suite: "payment", run: "^TestAChargeOfAnotherAmountWaitsForAnOperator$",
+		why:   "an order counts as paid with whatever was charged",
+		edits: []edit{{"if answer.Amount != c.Amount.Amount || answer.Currency != c.Amount.Currency {", "if answer.ID == \"\" {"}},
+	},
 }

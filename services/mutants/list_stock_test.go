@@ -58,4 +58,9 @@ var stockMutants = []mutant{
 		why:   "after an outage of order, the stock of paid orders is sold again (ADR 3)",
 		edits: []edit{{"HoldsUntil: earlier(now, s.orders.LevelAt())", "HoldsUntil: now"}},
 	},
+	{
+		name: "holds-expire-by-any-clock", file: "inventory/decide.go", suite: stockPkg, run: "^TestHoldsExpireByTheShardsOwnTime$",
+		why:   "a replica whose clock is ahead sells what is held for orders that can still be paid",
+		edits: []edit{{"due(s.dueHolds, earlier(c.HoldsUntil, at.Time))", "due(s.dueHolds, c.HoldsUntil)"}},
+	},
 }

@@ -150,6 +150,28 @@ func dump(t require.TestingT, s *state) []string {
 	return records
 }
 
+func TestArchivingLeavesOutWhatChanged(t *testing.T) {
+	b := newBook(t)
+	tell := func(n int) {
+		cmd := react("", time.Minute)(b.at, events("o", both)[n])[0].Cmd.(queue)
+		_, err := b.do(cmd)
+		require.NoError(t, err)
+		for _, m := range cmd.Messages {
+			_, err := b.do(recordSent{m.ID})
+			require.NoError(t, err)
+		}
+	}
+	tell(0)
+	seen := b.s.order("o").Seq // of the view that a slow archiver has written
+	tell(1)
+	archived, err := b.do(archiveOrders{[]archive.Ref{{ID: "o", Seq: seen}}})
+	require.NoError(t, err)
+	require.Empty(t, archived, "its view does not know the second message")
+	archived, err = b.do(archiveOrders{[]archive.Ref{{ID: "o", Seq: b.s.order("o").Seq}}})
+	require.NoError(t, err)
+	require.Len(t, archived, 1)
+}
+
 // archive does what the archiver does.
 func (b *book) archive(after time.Duration) {
 	var refs []archive.Ref

@@ -175,6 +175,21 @@ func TestASecondChargeIsRefundedAndTheOrderStaysPaid(t *testing.T) {
 	assert.Equal(t, &orderapi.PaymentAnswer{Method: "card", Status: "charged", Attempt: 1}, o.Answer().Payment)
 }
 
+func TestASecondChargeOfAnArchivedOrderIsRefunded(t *testing.T) {
+	l := newLedger(t)
+	l.must(aPlacement("a", start))
+	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(recordDecline{OrderID: "a", Attempt: 1, Reason: "card_declined"})
+	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(aCharge("a", 2, "ch2"))
+	l.archiveAll()
+	require.Nil(t, l.s.order("a"))
+	l.must(aCharge("a", 1, "ch1")) // the provider changed its mind very late
+	require.Equal(t, 1, count[orderapi.RefundRequested](l.events))
+	l.must(recordRefund{OrderID: "a", ChargeID: "ch1"})
+	assert.Equal(t, orderapi.StatusPaid, l.current("a").Status)
+}
+
 func TestLostStockOfAnArchivedOrder(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))

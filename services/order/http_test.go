@@ -92,6 +92,10 @@ func TestUnknownOutcomesAreSafeToRepeat(t *testing.T) {
 		s.place("k2", basket("mug", 1)).refused(500, errs.CodeInternal)
 		s.replicas[0].state.Cut()
 		s.pay(o.ID, "card").refused(503, errs.CodeOutcomeUnknown)
+		s.stock.answer = nil
+		before := s.stock.available["mug"]
+		s.place("k3", basket("mug", 1)).refused(503, errs.CodeOutcomeUnknown)
+		assert.Equal(t, before-1, s.stock.available["mug"], "it stays held: the order may be recorded")
 	})
 }
 

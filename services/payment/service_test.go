@@ -31,7 +31,7 @@ type bank struct {
 	charges int
 	refunds int
 	calls   int
-	fault   func(call int) string // "", down, lost, slow or a status
+	fault   func(call int) string // "", down, lost, slow, nonsense, dearer or a status
 }
 
 func (b *bank) invoke(ctx context.Context, name, operation string, data []byte, metadata map[string]string) (sidecar.BindingResult, error) {
@@ -81,6 +81,9 @@ func (b *bank) invoke(ctx context.Context, name, operation string, data []byte, 
 	}
 	if err := json.Unmarshal(data, &asked); err != nil {
 		return sidecar.BindingResult{}, err
+	}
+	if fault == "dearer" {
+		asked.Amount++
 	}
 	answer := fmt.Sprintf(`{"id":%q,"amount":%d,"currency":%q}`, id, asked.Amount, asked.Currency)
 	return sidecar.BindingResult{Data: []byte(answer)}, nil
@@ -232,6 +235,17 @@ func TestAProviderThatStaysDownParksTheCharge(t *testing.T) {
 		s.after(time.Second)
 		require.Equal(t, []string{"charged"}, s.status("o"))
 		require.True(t, errs.HasCode(s.w.Post("http://payment/internal/parked/"+parked[0].ID+"/retry"), follow.CodeParkedNotFound))
+	})
+}
+
+func TestAChargeOfAnotherAmountWaitsForAnOperator(t *testing.T) {
+	inShop(t, journaltest.Faults{}, func(s *shop) {
+		s.bank.set("dearer")
+		s.pay("o", 1)
+		s.after(time.Minute)
+		require.Equal(t, []string{"pending"}, s.status("o"))
+		require.Len(t, s.parked(), 1)
+		require.Equal(t, 1, s.bank.calls)
 	})
 }
 

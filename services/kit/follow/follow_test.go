@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -154,6 +155,25 @@ func TestStoreAwayIsNeverParked(t *testing.T) {
 	})
 }
 
+// A step that cannot be decided now says nothing about its event: it is tried for as long as that lasts.
+func TestAnUnavailableStepIsNeverParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		until := time.Now().Add(time.Hour)
+		target.refuse = func(happened) error {
+			if time.Now().Before(until) {
+				return errs.New(errs.Unavailable, errs.CodeUnavailable, "the store cannot be read")
+			}
+			return nil
+		}
+		s.commit(0, happened{"a", 1}, happened{"a", 2})
+		defer start(follower(t, s, target, nil))()
+		elapse(time.Hour + time.Minute)
+		assert.Equal(t, []int{1, 2}, target.all(0, 0))
+		assert.Empty(t, target.Parked())
+	})
+}
+
 func TestSourceAwayIsQuietAndHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, target := newFakeSource(1), newFakeTarget(1)
@@ -232,6 +252,33 @@ func TestTrimmedSourceIsSeededFromItsSnapshot(t *testing.T) {
 		assert.ElementsMatch(t, []int{100, 101}, append(target.all(0, -1), target.all(1, -1)...))
 		assert.Zero(t, counted(t, f.metrics.lost))
 	})
+}
+
+// What of a snapshot does not arrive must not be taken for done.
+func TestACutOffSnapshotIsReadAgain(t *testing.T) {
+	const whole = `{"service":"src","shard":0,"seq":8,"at":"2026-01-01T00:00:00Z"}
+{"kind":"total","record":{"aggregate":"0","n":100}}
+{"end":true,"records":1}
+`
+	for _, end := range []string{"", `{"end":true,"records":2}`} {
+		synctest.Test(t, func(t *testing.T) {
+			s, target := newFakeSource(1), newFakeTarget(1)
+			for i := range 10 {
+				s.commit(0, happened{"a", i})
+			}
+			s.first[0] = 7
+			s.snapshot[0] = whole[:strings.Index(whole, `{"end"`)] + end
+			defer start(follower(t, s, target, func(c *Config) { c.Seed = seedNoted(t) }))()
+			elapse(time.Minute)
+			seq, _ := target.Progress(0, "src", 0)
+			assert.Zero(t, seq)
+			s.mu.Lock()
+			s.snapshot[0] = whole
+			s.mu.Unlock()
+			elapse(time.Minute)
+			assert.Equal(t, []int{8, 9}, target.all(0, 0))
+		})
+	}
 }
 
 func TestLevelAtIsTheBeginningOfALookThatWasReached(t *testing.T) {

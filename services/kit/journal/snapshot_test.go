@@ -74,6 +74,7 @@ func TestSnapshotAndTrimChangeNothingVisible(t *testing.T) {
 		require.Equal(t, 4, ticket, "a repeat gets the first answer from the snapshot too")
 
 		_, err = again.Segments(t.Context(), 0, 0, 10)
+		require.Error(t, err)
 		e := errs.From(err)
 		require.Equal(t, errs.Gone, e.Kind)
 		require.Equal(t, h.TrimmedThrough, e.Extra["start_after"])
@@ -198,6 +199,18 @@ func TestTrimWaitsForFollowers(t *testing.T) {
 	})
 }
 
+func TestTrimWaitsForTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		r := start(t, store, options{name: "a", config: quickUpkeep()})
+		fill(t, r, "x", 25)
+		rest(quickUpkeep().TrimAfter - time.Minute)
+		require.GreaterOrEqual(t, headerOf(t, store).Seq, uint64(20))
+		require.Len(t, store.Keys("test/journal/0/"), 25)
+		waitFor(t, "the trim", func() bool { return headerOf(t, store).DeletedThrough >= 20 })
+	})
+}
+
 func TestTrimWaitsForTheSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := quickUpkeep()
@@ -312,6 +325,7 @@ func TestJunkInTheHoleIsNotRead(t *testing.T) {
 		fresh := start(t, store, options{name: "fresh", config: quickUpkeep()})
 		require.Equal(t, picture(sleeper.State(0)), picture(fresh.State(0)))
 		_, err = fresh.Segments(t.Context(), 0, 0, 1)
+		require.Error(t, err)
 		require.Equal(t, errs.Gone, errs.From(err).Kind)
 	})
 }
