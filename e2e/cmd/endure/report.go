@@ -19,6 +19,8 @@ import (
 // per is how many orders a slope is told for.
 const per = 100_000
 
+const liveHeap = "live Go heap of the services"
+
 // write makes the three files of the report.
 func (e *enduring) write() error {
 	table, err := e.csv()
@@ -73,7 +75,7 @@ func (e *enduring) svg() []byte {
 	for _, name := range e.processes() {
 		memory.Series = append(memory.Series, e.curve(name, func(i int) float64 { return float64(e.samples[i].pss[name]) / mb }))
 	}
-	heap := e.curve("Go heap of the services", func(i int) float64 { return e.samples[i].counters["go_memstats_heap_alloc_bytes"] / mb })
+	heap := e.curve(liveHeap, func(i int) float64 { return e.samples[i].liveHeap() / mb })
 	memory.Series = append(memory.Series, heap)
 	orders := plot.Panel{Title: "orders a second", Height: 90, Series: []plot.Series{e.curve("placed", func(i int) float64 {
 		before := e.samples[max(i-1, 0)]
@@ -83,8 +85,11 @@ func (e *enduring) svg() []byte {
 		e.curve("written", func(i int) float64 { return e.samples[i].counters["sidecart_journal_head_seq"] / 1e3 }),
 		e.curve("trimmed", func(i int) float64 { return e.samples[i].counters["sidecart_journal_trimmed_segments_total"] / 1e3 }),
 	}}
+	open := plot.Panel{Title: "charges and messages that are not made yet", Height: 90, Series: []plot.Series{
+		e.curve("open", func(i int) float64 { return e.samples[i].counters["sidecart_tasks_open"] }),
+	}}
 	title := fmt.Sprintf("A shop under full load for %.0f minutes, placement %q", e.minutes, e.placement)
-	return plot.Render(title, "minutes", memory, orders, segments)
+	return plot.Render(title, "minutes", memory, orders, segments, open)
 }
 
 // slope is the least-squares line through the samples from the first after `from` on, in bytes for each order.
@@ -142,7 +147,7 @@ func (e *enduring) markdown() []byte {
 	for _, name := range e.processes() {
 		row(name, func(s sample) float64 { return float64(s.pss[name]) })
 	}
-	row("Go heap of the services", func(s sample) float64 { return s.counters["go_memstats_heap_alloc_bytes"] })
+	row(liveHeap, sample.liveHeap)
 	return b.Bytes()
 }
 

@@ -34,9 +34,16 @@ var counted = []struct{ metric, heading string }{
 	{"sidecart_follow_lag_segments", "follow_lag"},
 	{"sidecart_follow_pulls_total", "pulls"},
 	{"sidecart_journal_snapshot_seconds_count", "snapshots"},
-	{"go_memstats_heap_alloc_bytes", "go_heap_bytes"},
+	{nextGC, "next_gc_bytes"},
 	{"go_goroutines", "goroutines"},
 }
+
+// nextGC is the heap at which the next garbage collection begins: with Go's default setting twice what was alive after
+// the last one. Unlike the size of the heap at a moment it does not go up and down with each collection.
+const nextGC = "go_memstats_next_gc_bytes"
+
+// liveHeap is what was alive in the heaps of the services after their last garbage collections, in bytes.
+func (s sample) liveHeap() float64 { return s.counters[nextGC] / 2 }
 
 // sample measures every process now and prints a line of progress.
 func (e *enduring) sample(ctx context.Context) error {
@@ -80,7 +87,7 @@ func (e *enduring) progress() {
 	for _, name := range e.processes() {
 		fmt.Printf(" %s %.0f", name, float64(s.pss[name])/mb)
 	}
-	fmt.Printf(" MB  disk %.0f MB  heap %.0f MB", float64(s.disk)/mb, s.counters["go_memstats_heap_alloc_bytes"]/mb)
+	fmt.Printf(" MB  disk %.0f MB  live heap %.0f MB", float64(s.disk)/mb, s.liveHeap()/mb)
 	for _, c := range counted[:7] {
 		fmt.Printf("  %s %.0f", c.heading, s.counters[c.metric])
 	}

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,7 +23,14 @@ import (
 	"github.com/sidecart/sidecart/runtime/broker"
 )
 
+// memoryLimitBytes is where the garbage collector begins to work harder. Streams that are full are rewritten in blocks of
+// 8 MiB; what that leaves behind made up to 210 MB of a process that is as fast with 110. GOMEMLIMIT says otherwise.
+const memoryLimitBytes = 96 << 20
+
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimitBytes)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command(os.LookupEnv).ExecuteContext(ctx); err != nil {
