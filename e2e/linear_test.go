@@ -165,7 +165,7 @@ func someOp() linear.Op {
 	return ops[rand.IntN(len(ops))]
 }
 
-// call makes one request of one replica. sent is false when it certainly never left; the error is an answer that is none of
+// call makes one request of one replica. sent is false when it certainly changed nothing; the error is an answer that is none of
 // the contract's.
 func (l *linearRun) call(ctx context.Context, r *linearReplica, call linear.Call) (answer linear.Answer, sent bool, err error) {
 	method, path, body := l.request(call)
@@ -175,8 +175,6 @@ func (l *linearRun) call(ctx context.Context, r *linearReplica, call linear.Call
 		return linear.Answer{Unknown: true}, !refused, nil
 	}
 	switch {
-	case a.Status >= http.StatusInternalServerError:
-		return linear.Answer{Unknown: true}, true, nil
 	case a.Status >= http.StatusBadRequest:
 		var problem struct {
 			Code      string `json:"code"`
@@ -184,6 +182,11 @@ func (l *linearRun) call(ctx context.Context, r *linearReplica, call linear.Call
 		}
 		if err := a.Into(&problem); err != nil {
 			return linear.Answer{Unknown: true}, true, err
+		}
+		if a.Status >= http.StatusInternalServerError {
+			// "unavailable" and "overloaded" promise that nothing was changed and nothing will be. They are held to it: the call
+			// is left out, and an effect of it would have no explanation.
+			return linear.Answer{Unknown: true}, problem.Code != "unavailable" && problem.Code != "overloaded", nil
 		}
 		answer.Code, answer.Figures.Available = problem.Code, problem.Available
 		switch problem.Code {

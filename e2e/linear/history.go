@@ -44,8 +44,8 @@ func (h *History) Client() *Client {
 	return c
 }
 
-// Do makes a call by do and records it. It drops what proves nothing: a reading without an answer, and a call of which do
-// says, with sent false, that it never left.
+// Do makes a call by do and records it. It drops what explains nothing: a reading without an answer, and a call of which do
+// says, with sent false, that it cannot have changed anything.
 func (c *Client) Do(call Call, do func() (answer Answer, sent bool)) {
 	op := porcupine.Operation{ClientId: c.number, Input: call, Call: time.Since(c.history.began).Nanoseconds()}
 	answer, sent := do()
