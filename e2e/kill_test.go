@@ -26,15 +26,6 @@ const (
 	loadFor      = 6 * time.Second
 )
 
-// eachPlacement is harness.Each with two replicas of inventory and of order as a third placement.
-func eachPlacement(t *testing.T, test func(t *testing.T, p harness.Placement)) {
-	t.Helper()
-	harness.SkipIfShort(t)
-	for _, p := range append(harness.Placements(), harness.Replicas) {
-		t.Run(string(p), func(t *testing.T) { test(t, p) })
-	}
-}
-
 // begin lets a small crowd into a shop and gives the trial of it; its seed is logged, and SIDECART_E2E_SEED repeats it.
 func begin(t *testing.T, s *harness.Shop) (*chaos.Trial, *rand.Rand) {
 	t.Helper()
@@ -63,7 +54,7 @@ func pass(t *testing.T, d time.Duration) {
 
 // TestKillUnderLoad kills every process once, in random order and at random moments under load.
 func TestKillUnderLoad(t *testing.T) {
-	eachPlacement(t, func(t *testing.T, p harness.Placement) {
+	harness.EachAndReplicas(t, func(t *testing.T, p harness.Placement) {
 		t.Parallel()
 		s := harness.Open(t, p, chaos.Options()...)
 		trial, rng := begin(t, s)
