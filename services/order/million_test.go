@@ -138,12 +138,7 @@ func running(t *testing.T, run func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- run(ctx) }()
-	var stopped atomic.Bool
-	stop = func() {
-		if cancel(); stopped.CompareAndSwap(false, true) {
-			require.NoError(t, <-done)
-		}
-	}
+	stop = sync.OnceFunc(func() { cancel(); require.NoError(t, <-done) })
 	t.Cleanup(stop)
 	return stop
 }
