@@ -104,6 +104,14 @@ func (s *Stack) processEnv(app *App, entries map[string]string, ports Ports) []s
 	return env
 }
 
+// listed writes a path for daprd's flags that take a list: without quotes, a comma in it would end it.
+func listed(path string) string {
+	if !strings.ContainsAny(path, `,"`) {
+		return path
+	}
+	return `"` + strings.ReplaceAll(path, `"`, `""`) + `"`
+}
+
 // daprdArgs is the sidecar's command line. What daprd can listen on is put on loopback.
 func daprdArgs(app *App, resources []string, ports Ports) []string {
 	args := []string{
@@ -127,13 +135,13 @@ func daprdArgs(app *App, resources []string, ports Ports) []string {
 		args = append(args, "--metrics-port", strconv.Itoa(ports.Metrics), "--metrics-listen-address", loopback)
 	}
 	for _, r := range resources {
-		args = append(args, "--resources-path", r)
+		args = append(args, "--resources-path", listed(r))
 	}
 	if app.HealthCheck {
 		args = append(args, "--enable-app-health-check", "--app-health-check-path", app.HealthPath)
 	}
 	for _, option := range [][2]string{
-		{"--config", app.ConfigFile},
+		{"--config", listed(app.ConfigFile)},
 		{"--log-level", cmp.Or(app.LogLevel, "info")},
 		{"--max-body-size", app.MaxBodySize},
 		{"--read-buffer-size", app.ReadBufferSize},

@@ -102,3 +102,9 @@ func TestHeldPortIsNobodyElses(t *testing.T) {
 		require.NoError(t, CheckListen(strings.TrimPrefix(localURL(p.number), "http://")), "its process can take it, again and again")
 	}
 }
+
+func TestPathsWithACommaReachDaprdWhole(t *testing.T) {
+	args := daprdArgs(&App{Settings: Settings{ConfigFile: "/a,b/c.yaml"}}, []string{"/a,b/set", "/plain path"}, Ports{})
+	require.Subset(t, args, []string{`"/a,b/set"`, "/plain path", `"/a,b/c.yaml"`})
+	require.Equal(t, `"/a""b"`, listed(`/a"b`))
+}
