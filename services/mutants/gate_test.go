@@ -27,7 +27,7 @@ func TestEveryMutantIsCaught(t *testing.T) {
 		t.Skip("-short: builds a broken variant after another, which takes minutes")
 	}
 	readTree(t)
-	b := bench{module: moduleDir(t), buildWithin: 4 * time.Minute, runWithin: time.Minute}
+	b := bench{module: moduleDir(t), buildWithin: 4 * time.Minute, runWithin: 3 * time.Minute}
 	var table table
 	t.Cleanup(func() { t.Log(table.String()) })
 	seats := make(chan struct{}, maxAtATime)
