@@ -159,6 +159,7 @@ func TestNoBroker(t *testing.T) {
 	require.NoError(t, s.Stack.KillProcess(t.Context(), "broker"))
 	trial, _ := begin(t, s)
 	pass(t, loadFor)
+	assert.Empty(t, trial.Rest(t.Context(), restWithin))
+	require.NoError(t, s.Stack.StartProcess(t.Context(), "broker")) // no sidecar starts without one
 	end(t, trial)
-	require.NoError(t, s.Stack.StartProcess(t.Context(), "broker"))
 }

@@ -7,8 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sidecart/sidecart/e2e/client"
 	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/runtime/run"
 )
 
 // Bounds of the books.
@@ -16,6 +19,7 @@ const (
 	bookEvery     = 500 * time.Millisecond
 	lateBy        = 20 * time.Second // how long after its limit something may still wait to be cleared away
 	compareWithin = time.Minute
+	restartWithin = time.Minute
 	maxTold       = 50  // violations told one by one
 	publicRead    = 200 // orders that are also read through the gateway
 )
@@ -48,6 +52,39 @@ func (b *Books) Balance(ctx context.Context, within time.Duration, empty bool) [
 	}
 }
 
+// BalanceCold ends every process at once, starts them again, and compares once more: what a process only had in its
+// memory is gone then, and everything is read from the disk.
+func (b *Books) BalanceCold(ctx context.Context, within time.Duration, empty bool) []string {
+	if err := b.restart(ctx); err != nil {
+		return []string{fmt.Sprintf("the shop does not start again: %v", err)}
+	}
+	if err := b.scribe.Reread(ctx); err != nil {
+		return []string{fmt.Sprintf("the journals cannot be read again: %v", err)}
+	}
+	return b.Balance(ctx, within, empty)
+}
+
+func (b *Books) restart(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, restartWithin)
+	defer cancel()
+	stack := b.shop.Stack
+	var held []string
+	for _, p := range stack.Processes() {
+		if p.State == run.StateHeld {
+			continue // a test wants it down
+		}
+		if err := stack.KillProcess(ctx, p.Name); err != nil {
+			return err
+		}
+		held = append(held, p.Name)
+	}
+	var g errgroup.Group
+	for _, name := range held {
+		g.Go(func() error { return stack.StartProcess(ctx, name) })
+	}
+	return g.Wait()
+}
+
 // Accept makes later calls of Balance pass over violations that are told already.
 func (b *Books) Accept(wrong []string) {
 	for _, w := range wrong {
@@ -64,9 +101,6 @@ func (b *Books) compare(ctx context.Context, empty bool) []string {
 	}
 	if err := b.scribe.CatchUp(ctx); err != nil {
 		return []string{fmt.Sprintf("the journals cannot be read: %v", err)}
-	}
-	if err := b.scribe.Reread(ctx); err != nil {
-		return []string{fmt.Sprintf("the journals cannot be read again: %v", err)}
 	}
 	world, err := b.outside.read(ctx)
 	if err != nil {

@@ -1,9 +1,11 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +22,7 @@ const (
 	readEvery    = 500 * time.Millisecond
 	readWithin   = 10 * time.Second
 	readSegments = 200
-	tailSegments = 40 // kept per shard, to see that what was committed stays what it was
+	tailSegments = 200 // kept per shard, to see that what was committed stays what it was; one page
 )
 
 // journals are the services that have one.
@@ -90,7 +92,7 @@ func (s *Scribe) readTo(ctx context.Context, service string, shard int, head uin
 		s.told.violation("%s/%d ends at %d; segment %d was there before", service, shard, head, p.seq)
 	}
 	for p.seq < head {
-		page, err := s.page(ctx, service, shard, p.seq)
+		page, err := s.page(ctx, service, shard, p.seq, p.seq)
 		if err != nil {
 			return err
 		}
@@ -106,10 +108,10 @@ func (s *Scribe) readTo(ctx context.Context, service string, shard int, head uin
 	return nil
 }
 
-// page reads some segments after seq, and says that everything before was read.
-func (s *Scribe) page(ctx context.Context, service string, shard int, seq uint64) ([]json.RawMessage, error) {
+// page reads some segments after seq, and says that everything up to read was read.
+func (s *Scribe) page(ctx context.Context, service string, shard int, seq, read uint64) ([]json.RawMessage, error) {
 	var page struct{ Segments []json.RawMessage }
-	path := fmt.Sprintf("/journal/%d?after=%d&limit=%d&follower=%s&acked=%d", shard, seq, readSegments, scribeName, seq)
+	path := fmt.Sprintf("/journal/%d?after=%d&limit=%d&follower=%s&acked=%d", shard, seq, readSegments, scribeName, read)
 	err := s.get(ctx, service, path, &page)
 	return page.Segments, err
 }
@@ -140,7 +142,10 @@ func (s *Scribe) Reread(ctx context.Context) error {
 	defer s.mu.Unlock()
 	for service, shards := range s.shards {
 		for shard, p := range shards {
-			page, err := s.page(ctx, service, shard, p.seq-min(p.seq, tailSegments/2))
+			page, err := s.page(ctx, service, shard, p.seq-min(p.seq, tailSegments), p.seq)
+			if gone, trimmed := errors.AsType[*trimmedError](err); trimmed {
+				page, err = s.page(ctx, service, shard, gone.StartAfter, p.seq)
+			}
 			if err != nil {
 				return err
 			}
@@ -190,6 +195,10 @@ func (s *Scribe) get(ctx context.Context, service, path string, into any) error 
 	if err != nil {
 		return err
 	}
+	if resp.StatusCode == http.StatusGone {
+		gone := &trimmedError{path: service + path}
+		return cmp.Or[error](json.Unmarshal(body, gone), gone)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s%s: %d %s", service, path, resp.StatusCode, strings.TrimSpace(string(body)))
 	}
@@ -202,4 +211,15 @@ func (s *Scribe) PaymentSeconds() []float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(slices.Values(s.told.paySecs))
+}
+
+// trimmedError says that segments are no more.
+type trimmedError struct {
+	path       string
+	StartAfter uint64 `json:"start_after"`
+}
+
+// Error says which.
+func (e *trimmedError) Error() string {
+	return fmt.Sprintf("%s: trimmed up to %d", e.path, e.StartAfter)
 }

@@ -145,7 +145,10 @@ func (s *soaking) rounds(ctx context.Context) error {
 			return nil
 		}
 	}
-	return s.settle(ctx, true)
+	if err := s.settle(ctx, s.books.Balance, true); err != nil {
+		return err
+	}
+	return s.settle(ctx, s.books.BalanceCold, true)
 }
 
 // round is some kills under load, then the books at rest.
@@ -180,13 +183,13 @@ func (s *soaking) round(ctx context.Context, kills int) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.settle(ctx, false)
+	return s.settle(ctx, s.books.Balance, false)
 }
 
 // settle lets the shop come to rest and compares the books.
-func (s *soaking) settle(ctx context.Context, empty bool) error {
+func (s *soaking) settle(ctx context.Context, balance func(context.Context, time.Duration, bool) []string, empty bool) error {
 	began := time.Now()
-	wrong := s.books.Balance(ctx, balanceWithin, empty)
+	wrong := balance(ctx, balanceWithin, empty)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
