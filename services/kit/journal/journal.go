@@ -119,7 +119,7 @@ func (j *Journal[S]) agreeOnShards(ctx context.Context) (int, error) {
 		defer func() {
 			if err != nil && !warned {
 				warned = true
-				j.deps.Log.Warn("the state store cannot be used yet; trying again", "service", j.cfg.Service, "error", err)
+				j.deps.Log.Warn("the state store cannot be used yet; trying again", "error", err)
 			}
 		}()
 		item, err := j.deps.State.Get(ctx, j.keys.meta())

@@ -51,7 +51,7 @@ type shard[S any] struct {
 }
 
 func newShard[S any](j *Journal[S], number int) *shard[S] {
-	log := j.deps.Log.With("service", j.cfg.Service, "shard", number)
+	log := j.deps.Log.With("shard", number)
 	s := &shard[S]{
 		journal:     j,
 		number:      number,
