@@ -334,18 +334,21 @@ func TestJunkInTheHoleIsNotRead(t *testing.T) {
 // before all who saw the number free have had time to learn of it.
 func TestLateWriteWithOldTimeIsNotTrimmedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// Everybody is as quick to trim as can be, and the watcher as slow to look as StaleAfter allows.
+		eager, slow := quickUpkeep(), quickUpkeep()
+		eager.SnapshotEverySegments, eager.TrimEvery = 1, 5*time.Second
+		slow.PollEvery = 40 * time.Second
 		store := journaltest.NewStore()
-		old := start(t, store, options{name: "old", config: quickUpkeep(), deps: func(d *journal.Deps) {
+		old := start(t, store, options{name: "old", config: eager, deps: func(d *journal.Deps) {
 			d.Now = func() time.Time { return time.Now().Add(-48 * time.Hour) }
 		}})
-		trimmer := start(t, store, options{name: "trimmer", config: quickUpkeep()})
-		watcher := start(t, store, options{name: "watcher", config: quickUpkeep()})
+		trimmer := start(t, store, options{name: "trimmer", config: eager})
+		watcher := start(t, store, options{name: "watcher", config: slow})
 		for i := range 30 {
 			_, err := old.buy(t.Context(), fmt.Sprint(i))
 			require.NoError(t, err)
-			h := headerOf(t, store)
-			require.LessOrEqual(t, h.TrimmedThrough, watcher.Heads()[0])
-			rest(20 * time.Second)
+			rest(10 * time.Second)
+			require.LessOrEqual(t, headerOf(t, store).TrimmedThrough, watcher.Heads()[0])
 		}
 		waitFor(t, "the trim", func() bool { return headerOf(t, store).TrimmedThrough >= 20 })
 		require.NoError(t, watcher.Sync(t.Context(), 0))
