@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,12 +37,14 @@ func TestDaprCLI(t *testing.T) {
 	t.Run("one", func(t *testing.T) {
 		d := runDapr(t, cli, "one.yaml")
 		sellOne(t, d.shop)
+		d.started(t, "sidecart")
 		require.NoError(t, d.cmd.Process.Signal(syscall.SIGTERM))
 		d.ends(t)
 	})
 	t.Run("split", func(t *testing.T) {
 		d := runDapr(t, cli, "split.yaml")
 		sellOne(t, d.shop)
+		d.started(t, "gateway")
 		out, err := d.command(t.Context(), "stop", "-f", "dapr-config/split.yaml").CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		d.ends(t)
@@ -50,6 +54,7 @@ func TestDaprCLI(t *testing.T) {
 // daprRun is a shop that the Dapr CLI runs.
 type daprRun struct {
 	cli, root string // root is the folder in which it was started
+	log       string // the file that the CLI's output goes to
 	cmd       *exec.Cmd
 	ended     chan error
 	shop      *client.Client
@@ -78,8 +83,8 @@ func runDapr(t *testing.T, cli, name string) *daprRun {
 	}
 	d := &daprRun{cli: cli, root: root, ended: make(chan error, 1), shop: client.New("http://127.0.0.1:8080", 10*time.Second)}
 	d.cmd = d.command(context.WithoutCancel(t.Context()), "run", "-f", "dapr-config/"+name)
-	logPath := filepath.Join(root, "dapr.log")
-	logFile, err := os.Create(logPath)
+	d.log = filepath.Join(root, "dapr.log")
+	logFile, err := os.Create(d.log)
 	require.NoError(t, err)
 	d.cmd.Stdout, d.cmd.Stderr = logFile, logFile
 	require.NoError(t, d.cmd.Start())
@@ -90,7 +95,7 @@ func runDapr(t *testing.T, cli, name string) *daprRun {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		_ = logFile.Close()
-		if b, err := os.ReadFile(logPath); err == nil && t.Failed() {
+		if b, err := os.ReadFile(d.log); err == nil && t.Failed() {
 			t.Logf("the end of what dapr said:\n%s", b[max(0, len(b)-6<<10):])
 		}
 	})
@@ -104,6 +109,19 @@ func (d *daprRun) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(d.root, "home"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
+}
+
+// started waits until the CLI has said of the last app of the file that it started: told to stop while it still
+// starts, it never ends.
+func (d *daprRun) started(t *testing.T, app string) {
+	t.Helper()
+	harness.Eventually(t, "dapr run has started "+app, 0, func() error {
+		said, err := os.ReadFile(d.log)
+		if err == nil && !strings.Contains(string(said), fmt.Sprintf("Started Dapr with app id %q", app)) {
+			err = errors.New("it has not said so")
+		}
+		return err
+	})
 }
 
 // ends waits until the CLI and whatever it started have ended.

@@ -108,7 +108,7 @@ func (h *Host) readiness(c echo.Context) error {
 		Sidecar  bool              `json:"sidecar"`
 		Services map[string]string `json:"services"`
 	}{Ready: true, Sidecar: h.sidecarUp.Load(), Services: map[string]string{}}
-	if err := h.ready(); err != nil {
+	if err := h.open(); err != nil {
 		answer.Ready, answer.Waiting = false, err.Error()
 	}
 	for _, s := range h.services {

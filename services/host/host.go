@@ -112,6 +112,18 @@ func (h *Host) ready() error {
 	return nil
 }
 
+// open says why this host does not do all of its work yet: beside being ready, its public listeners accept calls. It
+// is what whoever starts a host waits for.
+func (h *Host) open() error {
+	if err := h.ready(); err != nil {
+		return err
+	}
+	if _, _, public := h.Addresses(); len(public) < len(h.public()) {
+		return errors.New("opening the public listener")
+	}
+	return nil
+}
+
 // noRedirects hands a redirect to the caller: no service of ours sends one, so following it would be wrong.
 func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
