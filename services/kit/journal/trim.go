@@ -48,8 +48,9 @@ func (s *shard[S]) snapshotAndSweep(ctx context.Context) error {
 }
 
 // trim deletes the segments that nobody needs: in the snapshot, older than TrimAfter, durably passed by every
-// registered follower, and known to this process for long enough (see settledThrough). The header says so before the first is deleted (see believe), and remembers how far the
-// deletes have come, so that another process goes on where this one dies.
+// registered follower, and known to this process for long enough (see settledThrough). The header says so before the
+// first is deleted (see believe), and remembers how far the deletes have come, so that another process goes on where
+// this one dies.
 func (s *shard[S]) trim(ctx context.Context) error {
 	h, _, err := s.readHeader(ctx)
 	if err != nil {
