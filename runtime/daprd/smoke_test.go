@@ -50,7 +50,7 @@ func TestEmbeddedSetLoadsAndCommitsOnce(t *testing.T) {
 		"payment-provider": "bindings.http/v1",
 		"sms":              "bindings.http/v1",
 		"mail":             "bindings.smtp/v1",
-		"env":              "secretstores.local.env/v1",
+		"secrets":          "secretstores.local.env/v1",
 	}, d.components(t))
 	assert.FileExists(t, filepath.Join(dir, "state.db"), "the environment wins over the file's value")
 
@@ -65,7 +65,7 @@ func TestEmbeddedSetLoadsAndCommitsOnce(t *testing.T) {
 	status, body = d.call(t, http.MethodPost, "/v1.0/publish/pubsub/order", `{"hint":true}`)
 	assert.Equal(t, http.StatusNoContent, status, body)
 
-	status, body = d.call(t, http.MethodGet, "/v1.0/secrets/env/STATE_DSN", "")
+	status, body = d.call(t, http.MethodGet, "/v1.0/secrets/secrets/STATE_DSN", "")
 	assert.Equal(t, http.StatusForbidden, status, body)
 
 	assert.Contains(t, d.log(), "Configuring SQLite name resolution")
@@ -78,7 +78,7 @@ func TestScopesKeepComponentsFromOtherApps(t *testing.T) {
 	dir := t.TempDir()
 	d := startDaprd(t, "gateway", dir, []string{"SIDECART_NAMES_DIR=" + dir + "/"}, "../../components/embedded", "../../dapr-config")
 	d.waitReady(t)
-	assert.Equal(t, map[string]string{"env": "secretstores.local.env/v1"}, d.components(t))
+	assert.Equal(t, map[string]string{"secrets": "secretstores.local.env/v1"}, d.components(t))
 }
 
 func TestInMemoryComponentsLoad(t *testing.T) {
