@@ -35,7 +35,7 @@ func (u *upstreams) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	u.mu.Lock()
 	h, fail := u.handlers[r.URL.Host], u.fail
-	if strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(r.URL.Path, "/internal/") {
+	if strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(r.URL.Path, "/internal/") || strings.HasPrefix(r.URL.Path, "/journal/") {
 		u.seen, u.bodies = append(u.seen, r), append(u.bodies, body)
 	}
 	u.mu.Unlock()

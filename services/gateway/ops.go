@@ -16,6 +16,7 @@ import (
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/follow"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
 // CodeUnknownService says that an operator named a service that is not there.
@@ -90,6 +91,9 @@ func (s *Service) describe(name, health string, answer follow.ServiceStatus) ser
 	}
 	if out.Journal.Heads == nil {
 		out.Journal.Heads = []uint64{}
+	}
+	if out.Journal.FollowedBy == nil {
+		out.Journal.FollowedBy = []journal.Follower{}
 	}
 	if out.Followers == nil {
 		out.Followers = []follow.Status{}
@@ -222,6 +226,23 @@ func (s *Service) resolveAllParked(verb string) echo.HandlerFunc {
 		}
 		return c.JSON(http.StatusOK, answer)
 	}
+}
+
+// forgetFollower takes a follower that is no more off a service's list, so that trimming no longer waits for it.
+func (s *Service) forgetFollower(c echo.Context) error {
+	service, err := s.serviceParam(c)
+	if err != nil {
+		return err
+	}
+	follower, err := httpx.PathParam(c, "follower")
+	if err != nil {
+		return err
+	}
+	target := "http://" + service + "/journal/followers/" + url.PathEscape(follower)
+	if err := httpx.Call(c.Request().Context(), s.deps.Client, http.MethodDelete, target, nil, nil); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
 }
 
 // serviceParam is the service that the path names, if there is one.

@@ -34,7 +34,7 @@ func parking(name string, n int) http.Handler {
 		httpx.WriteProblem(w, r, errs.New(errs.NotFound, errs.CodeNotFound, "none"))
 	})
 	mux.HandleFunc("GET /internal/status", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintf(w, `{"service":%q,"journal":{"shards":2,"heads":[7,9]},"followers":[{"source":"order","own_shard":0,"source_shard":1,"offset":3,"recorded":2,"head":5,"lag":2}],"parked":%d}`, name, n)
+		_, _ = fmt.Fprintf(w, `{"service":%q,"journal":{"shards":2,"heads":[7,9],"followed_by":[{"name":"order","acknowledged":[7,null]}]},"followers":[{"source":"order","own_shard":0,"source_shard":1,"offset":3,"recorded":2,"head":5,"lag":2}],"parked":%d}`, name, n)
 	})
 	mux.HandleFunc("GET /internal/parked", func(w http.ResponseWriter, r *http.Request) {
 		from, limit := 0, 0
@@ -57,6 +57,13 @@ func parking(name string, n int) http.Handler {
 	mux.HandleFunc("POST /internal/parked/{id}/{verb}", func(w http.ResponseWriter, r *http.Request) {
 		if r.PathValue("id") != "e-1" {
 			httpx.WriteProblem(w, r, errs.New(errs.NotFound, "parked_not_found", "none"))
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("DELETE /journal/followers/{name}", func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.PathValue("name"), " ") {
+			httpx.WriteProblem(w, r, errs.InvalidField("name", "is not a service's name"))
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -149,4 +156,15 @@ func TestOpsResolvesWhatIsParked(t *testing.T) {
 		require.Equal(t, 200, w.Code)
 		assert.JSONEq(t, `{"done":3,"failed":1,"remaining":1}`, w.Body.String())
 	}
+}
+
+func TestOpsForgetsAFollower(t *testing.T) {
+	u := &upstreams{handlers: map[string]http.Handler{"shop": parking("shop", 0)}}
+	s := gatewayOf(t, u, func(c *Config) { c.Services = append(c.Services, "away") })
+	w := ask(s, "DELETE", "/v1/ops/followers/shop/crm", "")
+	require.Equal(t, 204, w.Code, w.Body.String())
+	assert.Equal(t, "/journal/followers/crm", u.seen[len(u.seen)-1].URL.Path)
+	problem(t, ask(s, "DELETE", "/v1/ops/followers/shop/no%20name", ""), 400, errs.CodeInvalidRequest)
+	problem(t, ask(s, "DELETE", "/v1/ops/followers/nobody/crm", ""), 404, CodeUnknownService)
+	problem(t, ask(s, "DELETE", "/v1/ops/followers/away/crm", ""), 503, errs.CodeOutcomeUnknown)
 }

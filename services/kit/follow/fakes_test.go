@@ -178,6 +178,9 @@ func newFakeTarget(shards int) *fakeTarget {
 func (t *fakeTarget) Loaded() <-chan struct{} { return t.loaded }
 func (t *fakeTarget) Shards() int             { return t.shards }
 func (t *fakeTarget) Heads() []uint64         { return make([]uint64, t.shards) }
+func (t *fakeTarget) Followers() []journal.Follower {
+	return []journal.Follower{{Name: "crm", Acknowledged: make([]*uint64, t.shards)}}
+}
 func (t *fakeTarget) ShardOf(id string) int {
 	n := 0
 	for _, b := range []byte(id) {

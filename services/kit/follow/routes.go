@@ -86,6 +86,7 @@ type Heads interface {
 	Loaded() <-chan struct{}
 	Shards() int
 	Heads() []uint64
+	Followers() []journal.Follower
 	Parked() []journal.Parked
 }
 
@@ -101,15 +102,17 @@ type ServiceStatus struct {
 type JournalStatus struct {
 	Shards int      `json:"shards"`
 	Heads  []uint64 `json:"heads"`
+	// FollowedBy is whom trimming waits for.
+	FollowedBy []journal.Follower `json:"followed_by"`
 }
 
 // RegisterStatus mounts GET /internal/status.
 func RegisterStatus(g *echo.Group, service string, own Heads, followers []*Follower, tasks Tasks) {
 	g.GET("/internal/status", func(c echo.Context) error {
-		answer := ServiceStatus{Service: service, Journal: JournalStatus{Heads: []uint64{}}, Followers: []Status{}}
+		answer := ServiceStatus{Service: service, Journal: JournalStatus{Heads: []uint64{}, FollowedBy: []journal.Follower{}}, Followers: []Status{}}
 		select {
 		case <-own.Loaded():
-			answer.Journal = JournalStatus{Shards: own.Shards(), Heads: own.Heads()}
+			answer.Journal = JournalStatus{Shards: own.Shards(), Heads: own.Heads(), FollowedBy: own.Followers()}
 			answer.Parked = len(own.Parked())
 		default:
 		}
