@@ -7,14 +7,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/sidecart/sidecart/e2e/cli"
 	"github.com/sidecart/sidecart/e2e/client"
 )
 
@@ -32,23 +30,17 @@ const maxOrders = 100_000
 
 func parse(args []string) (config, error) {
 	var c config
-	f := flag.NewFlagSet("demo", flag.ContinueOnError)
+	f := cli.Flags("demo", "Fills a running shop with products, places and pays orders, and prints what happened.")
 	url := cmp.Or(os.Getenv("SIDECART_URL"), "http://127.0.0.1:8080")
 	f.StringVar(&c.url, "url", url, "the gateway of a running shop; the default is $SIDECART_URL if that is set")
 	f.IntVar(&c.orders, "orders", 300, "how many orders to place")
 	f.IntVar(&c.products, "products", 12, "how many products to put on sale")
 	f.IntVar(&c.customers, "customers", 16, "how many customers shop at the same time")
 	f.DurationVar(&c.within, "within", 2*time.Minute, "how long the whole demo may take")
-	f.Usage = func() {
-		fmt.Fprintln(f.Output(), "Fills a running shop with products, places and pays orders, and prints what happened.\n\nUsage: scripts/demo [flags]")
-		f.PrintDefaults()
-	}
-	if err := f.Parse(args); err != nil {
+	if err := cli.Parse(f, args); err != nil {
 		return c, err
 	}
 	switch {
-	case f.NArg() > 0:
-		return c, fmt.Errorf("unknown argument %q; see --help", f.Arg(0))
 	case c.orders < 1 || c.orders > maxOrders:
 		return c, fmt.Errorf("--orders must be 1 to %d", maxOrders)
 	case c.products < 1 || c.products > 1000:
@@ -59,26 +51,11 @@ func parse(args []string) (config, error) {
 	return c, nil
 }
 
-func main() {
-	c, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, c.within)
-	defer cancel()
-	if err := demo(ctx, c); err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
-	}
-}
+func main() { cli.Main("demo", parse, demo) }
 
 func demo(ctx context.Context, c config) error {
+	ctx, cancel := context.WithTimeout(ctx, c.within)
+	defer cancel()
 	shop := client.New(c.url, 30*time.Second)
 	defer shop.Close()
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))

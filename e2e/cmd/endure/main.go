@@ -8,15 +8,10 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"flag"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/sidecart/sidecart/e2e/cli"
 	"github.com/sidecart/sidecart/e2e/harness"
 )
 
@@ -33,7 +28,7 @@ type config struct {
 
 func parse(args []string) (config, error) {
 	var c config
-	f := flag.NewFlagSet("endure", flag.ContinueOnError)
+	f := cli.Flags("endure", "Keeps a shop under full load and records how much memory it takes.")
 	f.Float64Var(&c.minutes, "minutes", 20, "of load; more than 16, and inventory has begun to forget finished holds")
 	f.StringVar(&c.placement, "placement", "one", "one or split")
 	f.IntVar(&c.customers, "customers", 32, "customers at a time, who never pause")
@@ -42,16 +37,10 @@ func parse(args []string) (config, error) {
 	f.Uint64Var(&c.seed, "seed", 1, "of what the customers want")
 	f.StringVar(&c.report, "report", "endurance", "folder for endurance.csv, endurance.svg and endurance.md")
 	f.BoolVar(&c.keep, "keep", false, "keep the folder with data and logs, and heap profiles of the end")
-	f.Usage = func() {
-		fmt.Fprintln(f.Output(), "Keeps a shop under full load and records how much memory it takes.\n\nUsage: scripts/endure [flags]")
-		f.PrintDefaults()
-	}
-	if err := f.Parse(args); err != nil {
+	if err := cli.Parse(f, args); err != nil {
 		return c, err
 	}
 	switch {
-	case f.NArg() > 0:
-		return c, fmt.Errorf("unknown argument %q; see --help", f.Arg(0))
 	case c.placement != string(harness.One) && c.placement != string(harness.Split):
 		return c, errors.New("--placement must be one or split")
 	case c.minutes <= 0 || c.minutes > 24*60:
@@ -64,20 +53,4 @@ func parse(args []string) (config, error) {
 	return c, nil
 }
 
-func main() {
-	c, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "endure:", err)
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = endure(ctx, c)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "endure:", err)
-		os.Exit(1)
-	}
-}
+func main() { cli.Main("endure", parse, endure) }

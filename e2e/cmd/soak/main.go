@@ -7,16 +7,11 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"flag"
-	"fmt"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
+	"github.com/sidecart/sidecart/e2e/cli"
 	"github.com/sidecart/sidecart/e2e/harness"
 )
 
@@ -33,7 +28,7 @@ type config struct {
 
 func parse(args []string) (config, error) {
 	var c config
-	f := flag.NewFlagSet("soak", flag.ContinueOnError)
+	f := cli.Flags("soak", "Kills processes of a shop at random under load and checks that nothing is oversold, lost or doubled.")
 	f.IntVar(&c.kills, "kills", 100, "how many kills")
 	f.StringVar(&c.placement, "placement", "split", "one, split, or replicas (two of inventory and of order)")
 	f.Uint64Var(&c.seed, "seed", 1, "of every choice that is ours; what the machine does in between is its own")
@@ -44,16 +39,10 @@ func parse(args []string) (config, error) {
 	f.DurationVar(&c.pause, "pause", 300*time.Millisecond, "of a customer between two visits, on average")
 	f.StringVar(&c.report, "report", "", "write the result as a piece of Markdown to this file")
 	f.BoolVar(&c.goOn, "go-on", false, "go on after a violation")
-	f.Usage = func() {
-		fmt.Fprintln(f.Output(), "Kills processes of a shop at random under load and checks that nothing is oversold, lost or doubled.\n\nUsage: scripts/soak [flags]")
-		f.PrintDefaults()
-	}
-	if err := f.Parse(args); err != nil {
+	if err := cli.Parse(f, args); err != nil {
 		return c, err
 	}
 	switch {
-	case f.NArg() > 0:
-		return c, fmt.Errorf("unknown argument %q; see --help", f.Arg(0))
 	case !slices.Contains([]harness.Placement{harness.One, harness.Split, harness.Replicas}, harness.Placement(c.placement)):
 		return c, errors.New("--placement must be one, split or replicas")
 	case c.kills < 1 || c.kills > 1_000_000:
@@ -66,20 +55,4 @@ func parse(args []string) (config, error) {
 	return c, nil
 }
 
-func main() {
-	c, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(2)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = soak(ctx, c)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
-}
+func main() { cli.Main("soak", parse, soak) }
