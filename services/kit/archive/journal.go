@@ -18,6 +18,7 @@ type Log[S any] interface {
 	State(shard int) S
 	Sync(ctx context.Context, shard int) error
 	Progress(shard int, source string, sourceShard int) (seq uint64, through int)
+	Origin(shard int, source string, sourceShard int) string
 	Do(ctx context.Context, aggregateID string, cmd journal.Command) (journal.Result, error)
 	DoShard(ctx context.Context, shard int, cmd journal.Command) (journal.Result, error)
 	Parked() []journal.Parked

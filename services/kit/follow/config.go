@@ -24,6 +24,8 @@ type Target interface {
 	// Progress says how far shard has applied the source shard: every segment up to seq and, when through is
 	// not 0, the events with an index below through of the segment after it.
 	Progress(shard int, source string, sourceShard int) (seq uint64, through int)
+	// Origin is the identity of the source's journal that Progress is about; "" when nothing was applied yet.
+	Origin(shard int, source string, sourceShard int) string
 	DoShard(ctx context.Context, shard int, cmd journal.Command) (journal.Result, error)
 	Parked() []journal.Parked
 	Unpark(ctx context.Context, id string, cmds []journal.Command) error

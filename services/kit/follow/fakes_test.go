@@ -2,6 +2,7 @@ package follow
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -55,11 +56,12 @@ type fakeSource struct {
 	down     bool
 	pulls    int
 	writes   int
+	journal  string      // its identity
 	fault    func() bool // asked before each call; true: it fails
 }
 
 func newFakeSource(shards int) *fakeSource {
-	s := &fakeSource{shards: make([][]journal.Segment, shards), first: make([]uint64, shards), acked: map[string]uint64{}, snapshot: map[int]string{}}
+	s := &fakeSource{shards: make([][]journal.Segment, shards), first: make([]uint64, shards), acked: map[string]uint64{}, snapshot: map[int]string{}, journal: "src-1"}
 	for i := range s.first {
 		s.first[i] = 1
 	}
@@ -81,7 +83,7 @@ func (s *fakeSource) commitRecords(shard int, records []journal.Record) []byte {
 	defer s.mu.Unlock()
 	s.writes++
 	seg := journal.Segment{
-		Version: journal.SegmentVersion, Service: "src", Shard: shard, Seq: uint64(len(s.shards[shard]) + 1),
+		Version: journal.SegmentVersion, Service: "src", Journal: s.journal, Shard: shard, Seq: uint64(len(s.shards[shard]) + 1),
 		Writer: "w", Batch: uint64(s.writes), At: time.Unix(1_700_000_000, 0).UTC().Add(time.Duration(s.writes) * time.Second), Events: records,
 	}
 	s.shards[shard] = append(s.shards[shard], seg)
@@ -105,7 +107,7 @@ func (s *fakeSource) RoundTrip(r *http.Request) (*http.Response, error) {
 		for i := range s.shards {
 			heads[i] = uint64(len(s.shards[i]))
 		}
-		answer(w, map[string]any{"service": "src", "shards": len(heads), "heads": heads, "first": s.first, "followers": []any{}})
+		answer(w, map[string]any{"service": "src", "journal": s.journal, "shards": len(heads), "heads": heads, "first": s.first, "followers": []any{}})
 	case len(parts) == 3:
 		shard, _ := strconv.Atoi(parts[1])
 		_, _ = w.WriteString(s.snapshot[shard])
@@ -130,7 +132,7 @@ func (s *fakeSource) segments(w http.ResponseWriter, r *http.Request, shardText 
 	all := s.shards[shard]
 	from := min(after, uint64(len(all)))
 	page := append([]journal.Segment{}, all[from:min(from+uint64(limit), uint64(len(all)))]...)
-	answer(w, map[string]any{"segments": page, "head": len(all)})
+	answer(w, map[string]any{"journal": s.journal, "segments": page, "head": len(all)})
 }
 
 func (s *fakeSource) ackedBy(key string) uint64 {
@@ -155,6 +157,7 @@ type fakeTarget struct {
 	mu       sync.Mutex
 	shards   int
 	seq      []map[string]uint64 // by own shard, source/shard
+	origin   string              // of the last commit that named a journal
 	through  []map[string]int
 	applied  [][]entry
 	parked   []journal.Parked
@@ -196,6 +199,12 @@ func (t *fakeTarget) Progress(shard int, source string, sourceShard int) (uint64
 	return t.seq[shard][key], t.through[shard][key]
 }
 
+func (t *fakeTarget) Origin(int, string, int) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.origin
+}
+
 func (t *fakeTarget) DoShard(ctx context.Context, shard int, cmd journal.Command) (journal.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return journal.Result{}, err
@@ -224,6 +233,7 @@ func (t *fakeTarget) commit(shard int, cmd journal.Command) error {
 		return nil
 	}
 	c := cmd.(journal.Followed)
+	t.origin = cmp.Or(c.Journal, t.origin)
 	key := c.Source + "/" + strconv.Itoa(c.SourceShard)
 	done := 0
 	if c.Seq == t.seq[shard][key]+1 {

@@ -11,6 +11,7 @@ import (
 // feed holds what is known of one source shard: how far it goes, and a bounded window of segments, filled by
 // pushes and pulls and read by the workers of every own shard. Safe for concurrent use.
 type feed struct {
+	journal     string // identity of the source's journal
 	shard       int
 	maxSegments int
 	maxBytes    int
@@ -30,9 +31,9 @@ type feed struct {
 	now     func() time.Time
 }
 
-func newFeed(shard, ownShards int, cfg Config, now func() time.Time) *feed {
+func newFeed(journal string, shard, ownShards int, cfg Config, now func() time.Time) *feed {
 	return &feed{
-		shard: shard,
+		journal: journal, shard: shard,
 		// Every worker must find room for the one segment it waits for.
 		maxSegments: max(cfg.WindowSegments, 2*ownShards),
 		maxBytes:    cfg.WindowBytes,

@@ -20,13 +20,16 @@ type Follower struct {
 	deps    Deps
 	metrics *metrics
 	levels  levels
-	away    quiet // about the source
+
+	away      quiet // about the source
+	strangers quiet // about what the broker delivers
 
 	running atomic.Pointer[running] // nil until the source's shards are known
 }
 
 // running is what exists once the number of the source's shards is known.
 type running struct {
+	journal string      // identity of the source's journal
 	feeds   []*feed     // by source shard
 	workers [][]*worker // by source shard, own shard
 }
@@ -39,7 +42,8 @@ func New(cfg Config, deps Deps) (*Follower, error) {
 	}
 	deps.Log = deps.Log.With("follower", cfg.Follower, "source", cfg.Source)
 	f := &Follower{cfg: cfg, deps: deps}
-	f.away = quiet{log: deps.Log, now: deps.Now}
+	f.away.log, f.away.now = deps.Log, deps.Now
+	f.strangers.log, f.strangers.now = deps.Log, deps.Now
 	f.metrics = newMetrics(cfg.Source)
 	if deps.Metrics != nil {
 		if err := deps.Metrics.Register(f); err != nil {
@@ -60,11 +64,11 @@ func (f *Follower) Run(ctx context.Context) error {
 		return nil
 	case <-f.deps.Target.Loaded():
 	}
-	heads := f.discover(ctx)
-	if heads == nil {
+	source, ok := f.discover(ctx)
+	if !ok {
 		return nil
 	}
-	r := f.arrange(heads)
+	r := f.arrange(source)
 	f.running.Store(r)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { f.look(ctx, r); return nil })
@@ -77,27 +81,30 @@ func (f *Follower) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// discover waits for the first answer of the source; nil when ctx ended before.
-func (f *Follower) discover(ctx context.Context) []uint64 {
+// discover waits for the first answer of the source that fits what was applied from it; false when ctx ended before.
+func (f *Follower) discover(ctx context.Context) (headsOf, bool) {
 	wait := backOff{first: f.cfg.BackOffFirst / 4, bound: f.cfg.PollEvery}
 	for ctx.Err() == nil {
-		heads, err := f.heads(ctx)
+		source, err := f.heads(ctx)
+		if err == nil {
+			err = f.checkOrigin(source)
+		}
 		if err == nil {
 			f.away.worked("the source")
-			return heads
+			return source, true
 		}
-		f.away.failed(ctx, "the source does not tell its heads", err)
+		f.away.failed(ctx, "the source does not tell its heads; trying again", err)
 		wait.wait(ctx)
 	}
-	return nil
+	return headsOf{}, false
 }
 
 // arrange makes a feed for each source shard and a worker for each pair of shards.
-func (f *Follower) arrange(heads []uint64) *running {
-	own := f.deps.Target.Shards()
-	r := &running{feeds: make([]*feed, len(heads)), workers: make([][]*worker, len(heads))}
-	for shard, head := range heads {
-		fd := newFeed(shard, own, f.cfg, f.deps.Now)
+func (f *Follower) arrange(source headsOf) *running {
+	own, shards := f.deps.Target.Shards(), len(source.Heads)
+	r := &running{journal: source.Journal, feeds: make([]*feed, shards), workers: make([][]*worker, shards)}
+	for shard, head := range source.Heads {
+		fd := newFeed(source.Journal, shard, own, f.cfg, f.deps.Now)
 		for i := range own {
 			seq, _ := f.deps.Target.Progress(i, f.cfg.Source, shard)
 			fd.positions[i].Store(seq)
@@ -111,7 +118,7 @@ func (f *Follower) arrange(heads []uint64) *running {
 
 // Deliver takes a pushed segment, as the broker delivered it. It never fails and never blocks for long: what
 // cannot be used now is pulled later.
-func (f *Follower) Deliver(_ context.Context, data []byte) {
+func (f *Follower) Deliver(ctx context.Context, data []byte) {
 	r := f.running.Load()
 	if r == nil || len(data) > sidecar.MaxValueBytes {
 		f.metrics.pushesDropped.Inc()
@@ -120,14 +127,14 @@ func (f *Follower) Deliver(_ context.Context, data []byte) {
 	var s journal.Segment
 	err := json.Unmarshal(data, &s)
 	if err == nil {
-		err = f.check(s)
+		err = f.check(r.journal, s)
 	}
 	if err == nil && (s.Shard < 0 || s.Shard >= len(r.feeds)) {
 		err = errors.New("the segment's shard does not exist")
 	}
 	if err != nil {
 		f.metrics.pushesDropped.Inc()
-		f.deps.Log.Debug("a pushed segment cannot be used", "error", err)
+		f.strangers.failed(ctx, "a pushed segment cannot be used and is dropped", err)
 		return
 	}
 	if !r.feeds[s.Shard].add(newSegment(s)) {
@@ -142,12 +149,12 @@ func (f *Follower) look(ctx context.Context, r *running) {
 	wait := backOff{first: f.cfg.PollEvery, bound: max(f.cfg.BackOffMax, f.cfg.PollEvery)}
 	for ctx.Err() == nil {
 		began := f.deps.Now()
-		heads, err := f.heads(ctx)
+		source, err := f.heads(ctx)
 		if err == nil {
-			err = f.takeHeads(r, heads, began)
+			err = f.takeHeads(r, source, began)
 		}
 		if err != nil {
-			f.away.failed(ctx, "the source does not tell its heads", err)
+			f.away.failed(ctx, "the source does not tell its heads; trying again", err)
 			wait.wait(ctx)
 			continue
 		}
@@ -168,7 +175,11 @@ func (f *Follower) look(ctx context.Context, r *running) {
 }
 
 // takeHeads spreads an answer to the feeds.
-func (f *Follower) takeHeads(r *running, heads []uint64, began time.Time) error {
+func (f *Follower) takeHeads(r *running, source headsOf, began time.Time) error {
+	if err := f.sameJournal(r.journal, source.Journal); err != nil {
+		return err
+	}
+	heads := source.Heads
 	if len(heads) != len(r.feeds) {
 		return errors.New("the source has another number of shards than at our start: its data was moved; restart this service")
 	}
@@ -203,8 +214,8 @@ func (f *Follower) acknowledge(ctx context.Context, r *running, acked []uint64) 
 			continue
 		}
 		head, _ := fd.top(0)
-		if _, _, err := f.fetch(ctx, shard, head, 1, durable); err != nil {
-			f.away.failed(ctx, "the source does not take an acknowledgement", err)
+		if _, _, err := f.fetch(ctx, r.journal, shard, head, 1, durable); err != nil {
+			f.away.failed(ctx, "the source does not take an acknowledgement; trying again", err)
 			return
 		}
 		acked[shard] = durable

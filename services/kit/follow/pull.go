@@ -37,7 +37,7 @@ func (f *Follower) pull(ctx context.Context, fd *feed) {
 			wait.wait(ctx)
 			continue
 		} else if err != nil {
-			f.away.failed(ctx, "the source does not give its segments", err)
+			f.away.failed(ctx, "the source does not give its segments; trying again", err)
 			wait.wait(ctx)
 			continue
 		}
@@ -49,7 +49,7 @@ func (f *Follower) pull(ctx context.Context, fd *feed) {
 
 // pullOnce fetches one page and puts it into the window. A trimmed page is no failure: the workers learn of it.
 func (f *Follower) pullOnce(ctx context.Context, fd *feed, after uint64) error {
-	segments, head, err := f.fetch(ctx, fd.shard, after, f.cfg.PullSegments, f.durable(fd.shard))
+	segments, head, err := f.fetch(ctx, fd.journal, fd.shard, after, f.cfg.PullSegments, f.durable(fd.shard))
 	if trimmed, ok := errors.AsType[*trimmedError](err); ok {
 		fd.trimmed(trimmed.through)
 		return nil

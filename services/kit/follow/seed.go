@@ -32,7 +32,7 @@ func (w *worker) jump(ctx context.Context, gone uint64) uint64 {
 		}
 		if err == nil {
 			_, err = w.f.deps.Target.DoShard(ctx, w.own, journal.Followed{
-				Source: w.f.cfg.Source, SourceShard: w.feed.shard, Seq: through,
+				Source: w.f.cfg.Source, Journal: w.feed.journal, SourceShard: w.feed.shard, Seq: through,
 			})
 		}
 		if err == nil {
@@ -42,7 +42,7 @@ func (w *worker) jump(ctx context.Context, gone uint64) uint64 {
 		if ctx.Err() != nil {
 			return w.feed.positions[w.own].Load()
 		}
-		w.ownAway.failed(ctx, "going on after a trimmed part", err)
+		w.ownAway.failed(ctx, "going on after a trimmed part; trying again", err)
 		wait.wait(ctx)
 	}
 }

@@ -93,8 +93,8 @@ func sourceAt(s journal.Segment) journal.At {
 	return journal.At{Shard: s.Shard, Seq: s.Seq, Time: s.At}
 }
 
-// check tells whether s can be a segment of the source that this code can read.
-func (f *Follower) check(s journal.Segment) error {
+// check tells whether s can be a segment of the source's journal that this code can read.
+func (f *Follower) check(source string, s journal.Segment) error {
 	switch {
 	case s.Version != journal.SegmentVersion:
 		return fmt.Errorf("segment %s/%d/%d has layout %d; this build reads %d: update it",
@@ -104,7 +104,7 @@ func (f *Follower) check(s journal.Segment) error {
 	case s.Seq == 0:
 		return fmt.Errorf("segment of %s without a number", s.Service)
 	}
-	return nil
+	return f.sameJournal(source, s.Journal)
 }
 
 // clip bounds a reason, on a rune's border.

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,26 +29,52 @@ func (e *trimmedError) Error() string {
 	return "the source has trimmed its segments up to " + strconv.FormatUint(e.through, 10)
 }
 
-// heads asks the source how far each of its shards goes.
-func (f *Follower) heads(ctx context.Context) ([]uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.CallWithin)
-	defer cancel()
-	var answer struct {
-		Service string   `json:"service"`
-		Heads   []uint64 `json:"heads"`
-	}
-	err := httpx.Call(ctx, f.deps.Client, http.MethodGet, "http://"+f.cfg.Source+"/journal", nil, &answer)
-	if err != nil {
-		return nil, err
-	}
-	if answer.Service != f.cfg.Source || len(answer.Heads) == 0 || len(answer.Heads) > maxSourceShards {
-		return nil, fmt.Errorf("heads of %q with %d shards, asked of %s", answer.Service, len(answer.Heads), f.cfg.Source)
-	}
-	return answer.Heads, nil
+// headsOf is what a source says about its journal as a whole.
+type headsOf struct {
+	Service string   `json:"service"`
+	Journal string   `json:"journal"` // its identity
+	Heads   []uint64 `json:"heads"`
 }
 
-// fetch pulls at most limit segments after a number and tells the source what is durably applied here.
-func (f *Follower) fetch(ctx context.Context, shard int, after uint64, limit int, acked uint64) ([]journal.Segment, uint64, error) {
+// heads asks the source which journal it has and how far each of its shards goes.
+func (f *Follower) heads(ctx context.Context) (headsOf, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.CallWithin)
+	defer cancel()
+	var answer headsOf
+	err := httpx.Call(ctx, f.deps.Client, http.MethodGet, "http://"+f.cfg.Source+"/journal", nil, &answer)
+	if err != nil {
+		return headsOf{}, err
+	}
+	if answer.Service != f.cfg.Source || len(answer.Heads) == 0 || len(answer.Heads) > maxSourceShards {
+		return headsOf{}, fmt.Errorf("heads of %q with %d shards, asked of %s", answer.Service, len(answer.Heads), f.cfg.Source)
+	}
+	return answer, nil
+}
+
+// sameJournal says whether what came is of the journal that is known. Its numbers mean nothing if not. "" is known
+// or said of nothing.
+func (f *Follower) sameJournal(known, came string) error {
+	if known == "" || came == "" || known == came {
+		return nil
+	}
+	return fmt.Errorf("%s has another journal (%s) than the one that was followed so far (%s): its store was replaced or restored alone; "+
+		"nothing of it is applied; give it back the store that belongs to this one, and delete the broker's data with a store that is wiped",
+		f.cfg.Source, came, known)
+}
+
+// checkOrigin compares the source's journal with what the own journal has recorded.
+func (f *Follower) checkOrigin(source headsOf) error {
+	var wrong error
+	for own := range f.deps.Target.Shards() {
+		for shard := range source.Heads {
+			wrong = cmp.Or(wrong, f.sameJournal(f.deps.Target.Origin(own, f.cfg.Source, shard), source.Journal))
+		}
+	}
+	return wrong
+}
+
+// fetch pulls at most limit segments of a journal after a number and tells the source what is durably applied here.
+func (f *Follower) fetch(ctx context.Context, source string, shard int, after uint64, limit int, acked uint64) ([]journal.Segment, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.CallWithin)
 	defer cancel()
 	query := url.Values{
@@ -55,6 +82,7 @@ func (f *Follower) fetch(ctx context.Context, shard int, after uint64, limit int
 		"follower": {f.cfg.Follower}, "acked": {strconv.FormatUint(acked, 10)},
 	}
 	var answer struct {
+		Journal  string            `json:"journal"`
 		Segments []journal.Segment `json:"segments"`
 		Head     uint64            `json:"head"`
 	}
@@ -64,8 +92,11 @@ func (f *Follower) fetch(ctx context.Context, shard int, after uint64, limit int
 	if err != nil {
 		return nil, 0, readTrimmed(err, after)
 	}
+	if err := f.sameJournal(source, answer.Journal); err != nil {
+		return nil, 0, err
+	}
 	for i, s := range answer.Segments {
-		if err := f.check(s); err != nil {
+		if err := f.check(source, s); err != nil {
 			return nil, 0, err
 		}
 		if s.Shard != shard || s.Seq != after+1+uint64(i) {
@@ -133,7 +164,7 @@ func (q *quiet) failed(ctx context.Context, what string, err error) {
 		return
 	}
 	q.failing, q.said = true, now
-	q.log.Warn(what+"; trying again", "error", err)
+	q.log.WarnContext(ctx, what, "error", err)
 }
 
 func (q *quiet) worked(what string) {

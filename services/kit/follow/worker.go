@@ -134,7 +134,7 @@ func (a *attempt) run(ctx context.Context) bool {
 
 // command makes the journal's command from the first n units.
 func (a *attempt) command(ctx context.Context, n int) (journal.Followed, error) {
-	cmd := journal.Followed{Source: a.w.f.cfg.Source, SourceShard: a.s.Shard, Seq: a.s.Seq}
+	cmd := journal.Followed{Source: a.w.f.cfg.Source, Journal: a.w.feed.journal, SourceShard: a.s.Shard, Seq: a.s.Seq}
 	if n < len(a.units) {
 		cmd.Through = a.units[n].index
 	}
@@ -191,7 +191,7 @@ func (a *attempt) failed(ctx context.Context, n int, cmd journal.Followed, err e
 }
 
 func (a *attempt) waitAway(ctx context.Context, err error) {
-	a.w.ownAway.failed(ctx, "what was followed cannot be written", err)
+	a.w.ownAway.failed(ctx, "what was followed cannot be written; trying again", err)
 	a.w.f.metrics.retries.Inc()
 	a.away.wait(ctx)
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // replicas may overlap.
 type Followed struct {
 	Source      string // the service followed
+	Journal     string // the identity of its journal; one that differs from that of the recorded offset is refused
 	SourceShard int
 	Seq         uint64         // every effect up to this segment is in: the offset moves here
 	Through     int            // 0: the whole of segment Seq; otherwise only its events with an index below it
@@ -61,7 +63,11 @@ type systemCommand interface {
 
 func (c Followed) plan(s *system, at At) (plan, error) {
 	was := s.offset(c.Source, c.SourceShard)
-	moved := offsetMoved{Source: c.Source, Shard: c.SourceShard, Seq: c.Seq}
+	if was.Journal != "" && c.Journal != "" && was.Journal != c.Journal {
+		return plan{}, errs.Newf(errs.Conflict, CodeAnotherJournal,
+			"what was applied from %s is of journal %s, this is of journal %s", c.Source, was.Journal, c.Journal)
+	}
+	moved := offsetMoved{Source: c.Source, Shard: c.SourceShard, Seq: c.Seq, Journal: cmp.Or(c.Journal, was.Journal)}
 	done := 0 // events of segment Seq that are in already
 	if c.Seq == was.Seq+1 {
 		done = was.Through

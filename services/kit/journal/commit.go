@@ -114,7 +114,7 @@ func (s *shard[S]) settle(ctx context.Context, t *trial[S], trace string) (verdi
 func (s *shard[S]) write(ctx context.Context, t *trial[S], trace string) (verdict, error) {
 	s.batch++
 	segment := Segment{
-		Version: SegmentVersion, Service: s.journal.cfg.Service, Shard: s.number, Seq: t.at.Seq,
+		Version: SegmentVersion, Service: s.journal.cfg.Service, Journal: s.journal.id, Shard: s.number, Seq: t.at.Seq,
 		Writer: s.journal.deps.Writer, Batch: s.batch, At: t.at.Time, Trace: trace, Events: t.records,
 	}
 	if segment.Events == nil {
@@ -148,7 +148,7 @@ func (s *shard[S]) write(ctx context.Context, t *trial[S], trace string) (verdic
 // differ in how they report a conflict, and a lost reply looks like a failure.
 func (s *shard[S]) create(ctx context.Context, segment Segment, encoded []byte) (verdict, error) {
 	cfg := s.journal.cfg
-	key := s.journal.keys.segment(s.number, segment.Seq)
+	key := s.journal.keys.Segment(s.number, segment.Seq)
 	for backOff := firstBackOff; ; backOff = min(2*backOff, maxBackOff) {
 		attempt, cancel := context.WithTimeout(ctx, cfg.attemptWithin())
 		failpoint.Hit(failpoint.BeforeCommit)
@@ -190,7 +190,7 @@ func (s *shard[S]) confirm(ctx context.Context, seq uint64) (verdict, error) {
 	if errors.Is(err, errTrimmedAhead) {
 		s.log.Warn("a write landed in a number that has been trimmed; it is no commit and is removed", "seq", seq)
 		// Best effort: nobody believes what stands there, whether it is removed or not.
-		_ = s.journal.deps.State.Delete(ctx, s.journal.keys.segment(s.number, seq))
+		_ = s.journal.deps.State.Delete(ctx, s.journal.keys.Segment(s.number, seq))
 		// From here on the head is unknown, so the next batch begins with a look, which loads the snapshot.
 		s.headKnown = time.Time{}
 	}

@@ -28,6 +28,7 @@ const (
 	CodeCommandTooLarge = "command_too_large"
 	CodeParkedNotFound  = "parked_not_found"
 	CodeParkedFull      = "parked_full"
+	CodeAnotherJournal  = "another_journal"
 )
 
 // errTrimmedAhead says that numbers after the shard's head have been trimmed: what is in memory is too old to go on from.

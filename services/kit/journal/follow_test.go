@@ -203,7 +203,8 @@ func TestRoutes(t *testing.T) {
 
 		var heads journal.HeadsAnswer
 		get(t, e, "GET", "/test/journal", &heads)
-		require.Equal(t, journal.HeadsAnswer{Service: "test", Shards: 1, Heads: []uint64{8}, First: []uint64{1}, Followers: []journal.Follower{}}, heads,
+		require.Equal(t, journal.HeadsAnswer{Service: "test", Journal: served.ID(), Shards: 1, Heads: []uint64{8}, First: []uint64{1},
+			Followers: []journal.Follower{}}, heads,
 			"the heads are the store's, not what this replica happened to know")
 
 		var page journal.SegmentsAnswer

@@ -72,7 +72,7 @@ func (s *shard[S]) adopt(found []stored) error {
 	}
 	v := s.head().clone(s.journal.machine)
 	for _, f := range found {
-		key := s.journal.keys.segment(s.number, f.segment.Seq)
+		key := s.journal.keys.Segment(s.number, f.segment.Seq)
 		if err := v.applySegment(s.journal.machine, s.journal.types, f.segment, key); err != nil {
 			return err
 		}

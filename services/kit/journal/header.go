@@ -34,7 +34,7 @@ const headerVersion = 1
 
 // readHeader reads the header with its ETag; where there is none yet, an empty header and no ETag.
 func (s *shard[S]) readHeader(ctx context.Context) (header, string, error) {
-	key := s.journal.keys.header(s.number)
+	key := s.journal.keys.Header(s.number)
 	item, err := s.journal.deps.State.Get(ctx, key)
 	if err != nil {
 		return header{}, "", err
@@ -70,7 +70,7 @@ func (s *shard[S]) changeHeader(ctx context.Context, change func(h *header) bool
 		if err != nil {
 			return err
 		}
-		key := s.journal.keys.header(s.number)
+		key := s.journal.keys.Header(s.number)
 		if etag == "" {
 			err = s.journal.deps.State.Create(ctx, key, value)
 		} else {

@@ -15,6 +15,7 @@ import (
 // HeadsAnswer is the body of GET /journal.
 type HeadsAnswer struct {
 	Service   string     `json:"service"`
+	Journal   string     `json:"journal"` // its identity: Meta.ID
 	Shards    int        `json:"shards"`
 	Heads     []uint64   `json:"heads"` // last committed segment per shard
 	First     []uint64   `json:"first"` // first segment per shard that is not trimmed
@@ -23,6 +24,7 @@ type HeadsAnswer struct {
 
 // SegmentsAnswer is the body of GET /journal/:shard.
 type SegmentsAnswer struct {
+	Journal  string    `json:"journal"` // its identity: Meta.ID
 	Segments []Segment `json:"segments"`
 	Head     uint64    `json:"head"`
 }
@@ -66,7 +68,7 @@ func (j *Journal[S]) getHeads(c echo.Context) error {
 	for n, s := range j.shards {
 		first[n] = s.trimmedThrough.Load() + 1
 	}
-	return respond(c, HeadsAnswer{j.cfg.Service, len(j.shards), j.Heads(), first, j.Followers()})
+	return respond(c, HeadsAnswer{j.cfg.Service, j.id, len(j.shards), j.Heads(), first, j.Followers()})
 }
 
 func (j *Journal[S]) getSegments(c echo.Context) error {
@@ -99,7 +101,7 @@ func (j *Journal[S]) getSegments(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, SegmentsAnswer{segments, j.shards[n].head().seq})
+	return respond(c, SegmentsAnswer{j.id, segments, j.shards[n].head().seq})
 }
 
 // getSnapshot streams the committed state. It is not bounded as a whole; each line is, and a caller that goes away

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/go-json-experiment/json"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
@@ -22,13 +21,16 @@ type Journal[S any] struct {
 	machine Machine[S]
 	types   Types
 	deps    Deps
-	keys    keys
+	keys    Keys
 	metrics *metrics
 
 	started atomic.Bool
+	id      string        // set before loaded is closed
 	shards  []*shard[S]   // set before loaded is closed
 	loaded  chan struct{} // closed when every shard is loaded
 	stopped chan struct{} // closed when Run returns
+
+	hindrance atomic.Pointer[error] // why it could not be loaded at the last try
 }
 
 var errNotLoaded = errors.New("journal: still loading")
@@ -58,7 +60,7 @@ func New[S any](cfg Config, m Machine[S], deps Deps) (*Journal[S], error) {
 		return nil, err
 	}
 	return &Journal[S]{
-		cfg: cfg, machine: m, types: m.Types(), deps: deps, keys: keys{cfg.Service}, metrics: metrics,
+		cfg: cfg, machine: m, types: m.Types(), deps: deps, keys: Keys{cfg.Service}, metrics: metrics,
 		loaded: make(chan struct{}), stopped: make(chan struct{}),
 	}, nil
 }
@@ -87,13 +89,14 @@ func (j *Journal[S]) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// load agrees on the number of shards and loads them all.
+// load agrees on the number of shards and the identity, and loads all shards.
 func (j *Journal[S]) load(ctx context.Context) error {
-	shards, err := j.agreeOnShards(ctx)
+	meta, err := j.agreeOnMeta(ctx)
 	if err != nil {
 		return err
 	}
-	for n := range shards {
+	j.id = meta.ID
+	for n := range meta.Shards {
 		j.shards = append(j.shards, newShard(j, n))
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -101,52 +104,6 @@ func (j *Journal[S]) load(ctx context.Context) error {
 		g.Go(func() error { return s.load(ctx) })
 	}
 	return g.Wait()
-}
-
-// meta is the value of {service}/journal. It is written once: every aggregate's shard depends on it.
-type meta struct {
-	Version int `json:"version"`
-	Shards  int `json:"shards"`
-}
-
-const metaVersion = 1
-
-// agreeOnShards reads the number of shards that the store has, or records ours as the first.
-func (j *Journal[S]) agreeOnShards(ctx context.Context) (int, error) {
-	var m meta
-	warned := false
-	err := retry(ctx, storeCallWithin, func(ctx context.Context) (err error) {
-		defer func() {
-			if err != nil && !warned {
-				warned = true
-				j.deps.Log.Warn("the state store cannot be used yet; trying again", "error", err)
-			}
-		}()
-		item, err := j.deps.State.Get(ctx, j.keys.meta())
-		if err != nil {
-			return err
-		}
-		if item.Value == nil {
-			value, err := json.Marshal(meta{metaVersion, j.cfg.Shards})
-			if err != nil {
-				return err
-			}
-			if err := j.deps.State.Create(ctx, j.keys.meta(), value); err != nil {
-				return err // the next try reads who was first
-			}
-			m = meta{metaVersion, j.cfg.Shards}
-			return nil
-		}
-		if err := json.Unmarshal(item.Value, &m); err != nil {
-			return fatalf("journal: %s cannot be read: %w; restore this key from a backup", j.keys.meta(), err)
-		}
-		if m.Version != metaVersion || m.Shards < 1 || m.Shards > maxShards {
-			return fatalf("journal: %s says layout %d with %d shards, which this program does not know; run the version that wrote it",
-				j.keys.meta(), m.Version, m.Shards)
-		}
-		return nil
-	})
-	return m.Shards, err
 }
 
 // Loaded is closed when every shard is loaded.
@@ -164,6 +121,9 @@ func (j *Journal[S]) isLoaded() bool {
 // Ready is nil when the journal can commit, as far as its last dealings with the store showed.
 func (j *Journal[S]) Ready() error {
 	if !j.isLoaded() {
+		if why := j.hindrance.Load(); why != nil {
+			return unavailable(fmt.Errorf("%w: %w", errNotLoaded, *why))
+		}
 		return unavailable(errNotLoaded)
 	}
 	select {
@@ -295,6 +255,15 @@ func (j *Journal[S]) Progress(shard int, source string, sourceShard int) (seq ui
 	}
 	o := s.head().system.offset(source, sourceShard)
 	return o.Seq, o.Through
+}
+
+// Origin is the identity of the source's journal that Progress is about; "" when nothing was applied yet.
+func (j *Journal[S]) Origin(shard int, source string, sourceShard int) string {
+	s, err := j.shard(shard)
+	if err != nil {
+		return ""
+	}
+	return s.head().system.offset(source, sourceShard).Journal
 }
 
 // Parked lists the parked events of all shards, the oldest first.

@@ -2,17 +2,21 @@ package journal
 
 import "strconv"
 
-// keys builds the keys of a service's journal in the store.
-type keys struct{ service string }
+// Keys builds the keys of a service's journal in the store.
+type Keys struct{ Service string }
 
-func (k keys) meta() string { return k.service + "/journal" }
+// Meta is the key of Meta.
+func (k Keys) Meta() string { return k.Service + "/journal" }
 
-func (k keys) segment(shard int, seq uint64) string {
-	return k.service + "/journal/" + strconv.Itoa(shard) + "/" + strconv.FormatUint(seq, 10)
+// Segment is the key of a Segment.
+func (k Keys) Segment(shard int, seq uint64) string {
+	return k.Service + "/journal/" + strconv.Itoa(shard) + "/" + strconv.FormatUint(seq, 10)
 }
 
-func (k keys) header(shard int) string { return k.service + "/snapshot/" + strconv.Itoa(shard) }
+// Header is the key of a shard's Header.
+func (k Keys) Header(shard int) string { return k.Service + "/snapshot/" + strconv.Itoa(shard) }
 
-func (k keys) chunk(shard int, set string, n int) string {
-	return k.header(shard) + "/" + set + "/" + strconv.Itoa(n)
+// Chunk is the key of a chunk of a shard's snapshot.
+func (k Keys) Chunk(shard int, set string, n int) string {
+	return k.Header(shard) + "/" + set + "/" + strconv.Itoa(n)
 }

@@ -32,7 +32,7 @@ func (s *shard[S]) load(ctx context.Context) error {
 		case errors.Is(err, errSnapshotReplaced):
 			if missing[set]++; missing[set] >= maxMissingChunks {
 				return fatalf("journal: snapshot %s names chunk set %s, which is not there; restore the keys under it from a backup",
-					s.journal.keys.header(s.number), set)
+					s.journal.keys.Header(s.number), set)
 			}
 		case !errors.Is(err, errTrimmedAhead):
 			s.report(err)
@@ -71,7 +71,7 @@ func (s *shard[S]) readSnapshot(ctx context.Context, h header) (*view[S], error)
 	for start := 0; start < h.Chunks; start += maxBulkChunkKeys * maxParallelReads {
 		names := make([]string, min(maxBulkChunkKeys*maxParallelReads, h.Chunks-start))
 		for i := range names {
-			names[i] = s.journal.keys.chunk(s.number, h.Set, start+i)
+			names[i] = s.journal.keys.Chunk(s.number, h.Set, start+i)
 		}
 		call, cancel := context.WithTimeout(ctx, storeCallWithin)
 		values, err := readMany(call, s.journal.deps.State, names, maxBulkChunkKeys)

@@ -56,7 +56,7 @@ func newShard[S any](j *Journal[S], number int) *shard[S] {
 		journal:     j,
 		number:      number,
 		log:         log,
-		reader:      reader{state: j.deps.State, keys: j.keys, service: j.cfg.Service, shard: number},
+		reader:      reader{state: j.deps.State, keys: j.keys, service: j.cfg.Service, journal: j.id, shard: number},
 		recent:      &recent{maxBytes: j.cfg.RecentBytes},
 		publish:     &publisher{publish: j.deps.Publish, waiting: make(chan announcement, maxPublishSegments), metrics: j.metrics, log: log},
 		queue:       make(chan *request, j.cfg.MaxQueueCommands),

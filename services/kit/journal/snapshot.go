@@ -121,7 +121,7 @@ func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chu
 		if err != nil {
 			return err
 		}
-		if err := s.writeChunk(ctx, s.journal.keys.chunk(s.number, set, done.chunks), value); err != nil {
+		if err := s.writeChunk(ctx, s.journal.keys.Chunk(s.number, set, done.chunks), value); err != nil {
 			return err
 		}
 		failpoint.Hit(failpoint.SnapshotChunk)
@@ -231,7 +231,7 @@ func (s *shard[S]) deleteChunks(ctx context.Context, set string) error {
 	for {
 		names := make([]string, maxBulkChunkKeys)
 		for i := range names {
-			names[i] = s.journal.keys.chunk(s.number, set, end+i)
+			names[i] = s.journal.keys.Chunk(s.number, set, end+i)
 		}
 		values, err := readMany(ctx, s.journal.deps.State, names, maxBulkChunkKeys)
 		if err != nil {
@@ -246,7 +246,7 @@ func (s *shard[S]) deleteChunks(ctx context.Context, set string) error {
 	}
 	for n := end - 1; n >= 0; n-- {
 		err := retry(ctx, storeCallWithin, func(ctx context.Context) error {
-			return s.journal.deps.State.Delete(ctx, s.journal.keys.chunk(s.number, set, n))
+			return s.journal.deps.State.Delete(ctx, s.journal.keys.Chunk(s.number, set, n))
 		})
 		if err != nil {
 			return fmt.Errorf("chunk %s: %w", strconv.Itoa(n), err)

@@ -45,8 +45,9 @@ type stored struct {
 	bytes   int
 }
 
-// decodeSegment checks that a value is the segment that its key says.
-func decodeSegment(key, service string, shard int, seq uint64, value []byte) (stored, error) {
+// decode checks that a value is the segment that its key says, of the journal that this is.
+func (r reader) decode(seq uint64, value []byte) (stored, error) {
+	key := r.keys.Segment(r.shard, seq)
 	var s Segment
 	if err := json.Unmarshal(value, &s); err != nil {
 		return stored{}, fatalf("journal: segment %s cannot be read: %w; restore this key from a backup", key, err)
@@ -54,8 +55,12 @@ func decodeSegment(key, service string, shard int, seq uint64, value []byte) (st
 	if s.Version != SegmentVersion {
 		return stored{}, fatalf("journal: segment %s has layout %d, this program reads %d; run the version that wrote it", key, s.Version, SegmentVersion)
 	}
-	if s.Service != service || s.Shard != shard || s.Seq != seq {
+	if s.Service != r.service || s.Shard != r.shard || s.Seq != seq {
 		return stored{}, fatalf("journal: segment %s says it is %s/%d/%d; restore this key from a backup", key, s.Service, s.Shard, s.Seq)
+	}
+	if s.Journal != "" && s.Journal != r.journal {
+		return stored{}, fatalf("journal: segment %s is of journal %s, this is journal %s: a process that was not stopped has written into a store "+
+			"that was replaced; stop every process, then restore this store as a whole", key, s.Journal, r.journal)
 	}
 	return stored{s, len(value)}, nil
 }
@@ -63,19 +68,20 @@ func decodeSegment(key, service string, shard int, seq uint64, value []byte) (st
 // reader reads segments of one shard; its methods do not retry.
 type reader struct {
 	state   sidecar.State
-	keys    keys
+	keys    Keys
 	service string
+	journal string
 	shard   int
 }
 
 // one reads a segment; ok is false when the number is free (or trimmed).
 func (r reader) one(ctx context.Context, seq uint64) (s stored, ok bool, err error) {
-	key := r.keys.segment(r.shard, seq)
+	key := r.keys.Segment(r.shard, seq)
 	item, err := r.state.Get(ctx, key)
 	if err != nil || item.Value == nil {
 		return stored{}, false, err
 	}
-	s, err = decodeSegment(key, r.service, r.shard, seq, item.Value)
+	s, err = r.decode(seq, item.Value)
 	return s, err == nil, err
 }
 
@@ -91,7 +97,7 @@ func (r reader) many(ctx context.Context, from uint64, count int) ([]stored, err
 	}
 	names := make([]string, count)
 	for i := range names {
-		names[i] = r.keys.segment(r.shard, from+uint64(i))
+		names[i] = r.keys.Segment(r.shard, from+uint64(i))
 	}
 	items, err := readMany(ctx, r.state, names, maxBulkSegmentKeys)
 	if err != nil {
@@ -102,7 +108,7 @@ func (r reader) many(ctx context.Context, from uint64, count int) ([]stored, err
 		if item == nil {
 			break
 		}
-		s, err := decodeSegment(names[i], r.service, r.shard, from+uint64(i), item)
+		s, err := r.decode(from+uint64(i), item)
 		if err != nil {
 			return nil, err
 		}

@@ -83,6 +83,8 @@ type (
 		Seq    uint64 `json:"seq"`
 		// Through above 0: the events of segment Seq+1 with an index below it are in, too.
 		Through int `json:"through,omitzero"`
+		// Journal is the identity of the source's journal; numbers of another one mean nothing here.
+		Journal string `json:"journal,omitzero"`
 	}
 	eventParked struct {
 		Parked Parked `json:"parked"`

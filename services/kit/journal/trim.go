@@ -137,7 +137,7 @@ func (s *shard[S]) deleteSegments(ctx context.Context, from, through uint64) err
 		g.Go(func() error {
 			call, cancel := context.WithTimeout(ctx, storeCallWithin)
 			defer cancel()
-			if err := s.journal.deps.State.Delete(call, s.journal.keys.segment(s.number, seq)); err != nil {
+			if err := s.journal.deps.State.Delete(call, s.journal.keys.Segment(s.number, seq)); err != nil {
 				return fmt.Errorf("journal: trimming segment %d of shard %d: %w", seq, s.number, err)
 			}
 			failpoint.Hit(failpoint.Trim)

@@ -87,6 +87,7 @@ type Record struct {
 type Segment struct {
 	Version int       `json:"version"` // of this layout: SegmentVersion
 	Service string    `json:"service"`
+	Journal string    `json:"journal,omitzero"` // identity of the journal: Meta.ID
 	Shard   int       `json:"shard"`
 	Seq     uint64    `json:"seq"`    // from 1, without gaps
 	Writer  string    `json:"writer"` // the process that wrote it (an id made at its start)
