@@ -70,6 +70,15 @@ func WithAppEnv(app, name, value string) Option {
 	}
 }
 
+// WithSet opens the shop on a component set: a folder's name below components/, or a path.
+func WithSet(set string) Option {
+	dir := set
+	if !strings.Contains(set, "/") {
+		dir = filepath.Join(Root(), "components", set)
+	}
+	return func(o *run.Options) { o.Resources = []string{dir} }
+}
+
 // WithProgram runs program in the place of .bin/NAME, wherever the run file starts that; daprd is such a name too.
 func WithProgram(name, program string) Option {
 	return func(o *run.Options) {
@@ -189,6 +198,7 @@ func Start(ctx context.Context, p Placement, data string, onEvent func(run.Event
 		DataDir:   data,
 		Daprd:     filepath.Join(root, ".bin", "daprd"),
 		Resources: []string{filepath.Join(root, "components", "embedded")},
+		Programs:  filepath.Join(root, ".bin"),
 		FreePorts: true,
 		Env:       map[string]string{"SIDECART_GATEWAY_ADDR": "127.0.0.1:0"},
 		AppEnv:    map[string]map[string]string{},

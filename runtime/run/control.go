@@ -130,9 +130,9 @@ func (s *Stack) Kill(name string, sig syscall.Signal) error {
 	return in.signal(sig, false)
 }
 
-// StopProcess stops a process (SIGTERM, a bounded wait, SIGKILL) and keeps it down until StartProcess. Its ports stay taken.
+// StopProcess stops a process (SIGTERM or what its kind wants, a bounded wait, SIGKILL) and keeps it down until StartProcess. Its ports stay taken.
 func (s *Stack) StopProcess(ctx context.Context, name string) error {
-	return s.command(ctx, name, controlRequest{signal: syscall.SIGTERM})
+	return s.command(ctx, name, controlRequest{})
 }
 
 // KillProcess kills a process (SIGKILL) and keeps it down until StartProcess.

@@ -42,7 +42,7 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	}
 	err = s.addProc(&proc{
 		argv: argv, dir: app.Dir, env: env,
-		probe: probe{urls: questions, token: token, client: client},
+		probe: httpProbe{urls: questions, token: token, client: client}.once,
 		view: Process{
 			Name: app.Name, App: app.ID, Kind: kind, URL: localURL(ports.App),
 			Ports: Ports{App: ports.App, Internal: ports.Internal},
@@ -55,19 +55,23 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	if err != nil {
 		return err
 	}
-	resources := app.ResourcesPaths
-	if len(s.opts.Resources) > 0 {
-		resources = slices.Concat(s.opts.Resources, resources[min(1, len(resources)):])
-	}
 	sidecarPorts := ports
 	sidecarPorts.App, sidecarPorts.Internal = 0, 0
 	return s.addProc(&proc{
-		argv: append([]string{daprd}, daprdArgs(app, resources, ports)...), dir: app.Dir, env: env,
-		probe: probe{urls: []string{localURL(ports.DaprHTTP) + outboundReady}, token: s.tokens.API, client: client},
+		argv: append([]string{daprd}, daprdArgs(app, s.resources(app), ports)...), dir: app.Dir, env: append(env, s.serverEnv...),
+		probe: httpProbe{urls: []string{localURL(ports.DaprHTTP) + outboundReady}, token: s.tokens.API, client: client}.once,
 		view: Process{
 			Name: app.Name + sidecarSuffix, App: app.ID, Kind: KindSidecar, URL: localURL(ports.DaprHTTP), Ports: sidecarPorts,
 		},
 	})
+}
+
+// resources are the folders of component files of an app; the first is the component set.
+func (s *Stack) resources(app *App) []string {
+	if len(s.opts.Resources) == 0 {
+		return app.ResourcesPaths
+	}
+	return slices.Concat(s.opts.Resources, app.ResourcesPaths[min(1, len(app.ResourcesPaths)):])
 }
 
 func (s *Stack) addProc(p *proc) (err error) {
@@ -139,7 +143,10 @@ type URLs struct {
 func (s *Stack) URLs() URLs {
 	u := URLs{App: map[string]string{}, Internal: map[string]string{}, Dapr: map[string]string{}}
 	for _, p := range s.list() {
-		if p.view.Kind == KindSidecar {
+		switch p.view.Kind {
+		case KindServer:
+			continue
+		case KindSidecar:
 			u.Dapr[strings.TrimSuffix(p.view.Name, sidecarSuffix)] = p.view.URL
 			continue
 		}
@@ -168,7 +175,7 @@ func (s *Stack) Healthy(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return p.probe.once(ctx)
+	return p.probe(ctx)
 }
 
 // Command returns the command line of a process, nil for an unknown one.

@@ -18,8 +18,11 @@ const (
 	outboundReady = "/v1.0/healthz/outbound"
 )
 
-// probe says how to ask a process whether it is ready: every URL must answer 2xx.
-type probe struct {
+// probe asks a process once, now, whether it is ready; nil means yes.
+type probe func(ctx context.Context) error
+
+// httpProbe asks by HTTP: every URL must answer 2xx.
+type httpProbe struct {
 	urls   []string
 	token  string
 	client *http.Client
@@ -35,8 +38,7 @@ func newProbeClient() *http.Client {
 	}
 }
 
-// once asks once; nil means ready.
-func (p probe) once(ctx context.Context) error {
+func (p httpProbe) once(ctx context.Context) error {
 	for _, url := range p.urls {
 		if err := p.ask(ctx, url); err != nil {
 			return err
@@ -45,7 +47,7 @@ func (p probe) once(ctx context.Context) error {
 	return nil
 }
 
-func (p probe) ask(ctx context.Context, url string) error {
+func (p httpProbe) ask(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -75,7 +77,7 @@ func (p *proc) awaitHealthy(ctx context.Context, healthy chan<- struct{}) {
 			return
 		case <-timer.C:
 		}
-		err := p.probe.once(ctx)
+		err := p.probe(ctx)
 		if err == nil {
 			close(healthy)
 			return

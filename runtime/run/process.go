@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -13,6 +14,7 @@ type Kind string
 
 // The kinds, in the order in which they start.
 const (
+	KindServer  Kind = "server" // a private store or broker of the component set
 	KindInfra   Kind = "infra"
 	KindApp     Kind = "app"
 	KindSidecar Kind = "sidecar"
@@ -43,6 +45,7 @@ type Process struct {
 	Ports    Ports  `json:"ports"`
 	URL      string `json:"url,omitempty"`
 	Log      string `json:"log"`
+	Version  string `json:"version,omitempty"` // of a server, such as "Redis 7.0.15"
 }
 
 const (
@@ -60,7 +63,12 @@ type proc struct {
 	env   []string
 	probe probe
 	log   *logFile
-	// Of infrastructure only, which stops one by one.
+	// Of servers: what to do before every start (nil: nothing), whose rights it has (nil: ours).
+	setup func(ctx context.Context) error
+	user  *syscall.Credential
+	// asks it to end; 0: SIGTERM
+	stopSignal syscall.Signal
+	// Of servers and infrastructure only, which stop one by one.
 	cancel context.CancelFunc
 	ended  chan struct{}
 
@@ -75,8 +83,8 @@ type proc struct {
 }
 
 type controlRequest struct {
-	start  bool // else hold down
-	signal syscall.Signal
+	start  bool           // else hold down
+	signal syscall.Signal // 0: the one that asks it to end
 	reply  chan error
 }
 
@@ -90,7 +98,10 @@ func (p *proc) supervise(ctx context.Context) error {
 			held = !p.awaitStart(ctx)
 			continue
 		}
-		in, err := p.start()
+		in, err := p.start(ctx)
+		if err != nil && ctx.Err() != nil {
+			continue // stopped while it was being set up
+		}
 		if err != nil {
 			p.setState(StateFailed, 0)
 			return fmt.Errorf("%s: %w", p.view.Name, err)
@@ -123,9 +134,15 @@ func recent(deaths []time.Time) []time.Time {
 	return deaths
 }
 
-func (p *proc) start() (*instance, error) {
+func (p *proc) start(ctx context.Context) (*instance, error) {
+	if p.setup != nil {
+		p.setState(StateStarting, 0)
+		if err := p.setup(ctx); err != nil {
+			return nil, fmt.Errorf("setting up: %w", err)
+		}
+	}
 	p.stack.ports.beforeUse(p.view.Ports)
-	in, err := p.stack.spawner.spawn(p.argv, p.dir, p.env, p.log)
+	in, err := p.stack.spawner.spawn(p.argv, p.dir, p.env, p.user, p.log)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +181,7 @@ func (p *proc) watch(ctx context.Context, in *instance) ending {
 			}
 			return end
 		case <-ctx.Done():
-			in.end(syscall.SIGTERM, p.stack.opts.StopTimeout)
+			in.end(cmp.Or(p.stopSignal, syscall.SIGTERM), p.stack.opts.StopTimeout)
 			p.stack.event(EventStopped, p.view.Name, "stopped ("+in.exit+")")
 			return end
 		case r := <-p.control:
@@ -172,7 +189,7 @@ func (p *proc) watch(ctx context.Context, in *instance) ending {
 				r.reply <- nil
 				continue
 			}
-			in.end(r.signal, p.stack.opts.StopTimeout)
+			in.end(cmp.Or(r.signal, p.stopSignal, syscall.SIGTERM), p.stack.opts.StopTimeout)
 			p.hold(r, "held down ("+in.exit+")")
 			end.held = true
 			return end

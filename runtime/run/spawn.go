@@ -62,8 +62,8 @@ type instance struct {
 	reaped bool
 }
 
-// spawn starts a process with its output going to the log.
-func (s *spawner) spawn(argv []string, dir string, env []string, log *logFile) (*instance, error) {
+// spawn starts a process with its output going to the log, as another user if one is given.
+func (s *spawner) spawn(argv []string, dir string, env []string, user *syscall.Credential, log *logFile) (*instance, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
@@ -72,6 +72,7 @@ func (s *spawner) spawn(argv []string, dir string, env []string, log *logFile) (
 	cmd.Dir, cmd.Env = dir, env
 	cmd.Stdout, cmd.Stderr = w, w
 	cmd.SysProcAttr = childAttributes()
+	cmd.SysProcAttr.Credential = user
 	in := &instance{cmd: cmd, logOffset: log.offset(), exited: make(chan struct{})}
 	request := spawnRequest{cmd: cmd, reply: make(chan error, 1)}
 	s.requests <- request

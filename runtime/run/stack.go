@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type Options struct {
 	// Resources replaces the first of every app's resourcesPaths, which in our run files is the component set; the others
 	// (resiliency) stay. Empty: as in the file.
 	Resources []string
+	// Programs is the folder of this project's own programs, for a set that needs one as its server. Empty: there are none.
+	Programs string
 	// FreePorts swaps every port number of the file for a free one, wherever the file means it (see portPlan).
 	FreePorts bool
 	// Env wins over the file's env, for every process; AppEnv does for one app (all its replicas and their sidecars), over
@@ -79,6 +82,9 @@ type Stack struct {
 	procs    []*proc
 	env      map[string]map[string]string // name of an app's process → entries given
 	anyPorts map[string]string
+	// servers are the variables that lead to the private servers of the set; serverEnv is the same as an environment.
+	servers   map[string]string
+	serverEnv []string
 
 	eventMu sync.Mutex
 	stateMu sync.Mutex
@@ -168,11 +174,19 @@ func (s *Stack) prepare() (err error) {
 	}
 	s.ports = newPortPlan(s.opts.File, s.opts.FreePorts)
 	s.spawner = newSpawner()
-	for _, k := range []Kind{KindInfra, KindApp, KindSidecar} {
+	for _, k := range []Kind{KindServer, KindInfra, KindApp, KindSidecar} {
 		t := &tier{}
 		t.ctx, t.cancel = context.WithCancel(context.Background())
 		s.tiers[k] = t
 	}
+	set, err := s.componentSet()
+	if err != nil {
+		return err
+	}
+	if err := s.planServers(set); err != nil {
+		return err
+	}
+	s.opts.File = s.opts.File.without(set)
 	client := newProbeClient()
 	for i := range s.opts.File.Apps {
 		if err := s.plan(&s.opts.File.Apps[i], client); err != nil {
@@ -203,13 +217,13 @@ func (s *Stack) cleanNames() error {
 	return nil
 }
 
-// startAll starts infrastructure one by one, then the rest together.
+// startAll starts the servers together, then infrastructure one by one, then the rest together.
 func (s *Stack) startAll(ctx context.Context) error {
-	var rest []string
-	procs := s.list()
-	for _, p := range procs {
+	if err := s.startTogether(ctx, KindServer); err != nil {
+		return err
+	}
+	for _, p := range s.list() {
 		if p.view.Kind != KindInfra {
-			rest = append(rest, p.view.Name)
 			continue
 		}
 		s.launch(p)
@@ -217,15 +231,21 @@ func (s *Stack) startAll(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(rest) == 0 {
-		return nil
-	}
-	for _, p := range procs {
-		if p.view.Kind != KindInfra {
+	return s.startTogether(ctx, KindApp, KindSidecar)
+}
+
+func (s *Stack) startTogether(ctx context.Context, kinds ...Kind) error {
+	var names []string
+	for _, p := range s.list() {
+		if slices.Contains(kinds, p.view.Kind) {
 			s.launch(p)
+			names = append(names, p.view.Name)
 		}
 	}
-	return s.await(ctx, rest)
+	if len(names) == 0 {
+		return nil
+	}
+	return s.await(ctx, names)
 }
 
 // launch starts to supervise a process, unless stopping has begun.
@@ -237,8 +257,8 @@ func (s *Stack) launch(p *proc) {
 	}
 	t := s.tiers[p.view.Kind]
 	ctx := t.ctx
-	if p.view.Kind == KindInfra {
-		// Infrastructure stops one by one, in reverse order: see stopInfra.
+	if p.view.Kind == KindInfra || p.view.Kind == KindServer {
+		// Servers and infrastructure stop one by one, in reverse order: see stopInfra.
 		ctx, p.cancel = context.WithCancel(t.ctx)
 		p.ended = make(chan struct{})
 	}
@@ -276,7 +296,7 @@ func (s *Stack) Err() error {
 	return s.err
 }
 
-// Stop stops apps, then sidecars, then infrastructure in reverse order, and returns when no process is left or ctx ends (then stopping
+// Stop stops apps, then sidecars, then infrastructure and servers in reverse order, and returns when no process is left or ctx ends (then stopping
 // goes on). It may be called any number of times, also before Start. The error is Err, or that of ctx.
 func (s *Stack) Stop(ctx context.Context) error {
 	go s.stop(nil)
@@ -328,9 +348,11 @@ func (s *Stack) stopInfra() {
 			<-p.ended
 		}
 	}
-	if t := s.tiers[KindInfra]; t != nil {
-		t.cancel()
-		t.wg.Wait()
+	for _, k := range []Kind{KindInfra, KindServer} {
+		if t := s.tiers[k]; t != nil {
+			t.cancel()
+			t.wg.Wait()
+		}
 	}
 }
 

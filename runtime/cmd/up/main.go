@@ -22,7 +22,8 @@ import (
 type options struct {
 	root       string
 	one        bool
-	components string
+	components string // as given; after check the set's folder
+	set        string // the set's name
 	data       string
 	port       int
 	fresh      bool
@@ -59,9 +60,12 @@ func command(out *terminal) *cobra.Command {
 		Use:   "scripts/up",
 		Short: "Builds what is missing and runs the whole shop on this machine",
 		Long: `Builds what is missing and runs the whole shop on this machine: every service beside its own Dapr sidecar,
-a message broker, and stand-ins for the payment provider, mail and SMS. It prints a table of what runs and then
-"ready http://127.0.0.1:PORT". Ctrl-C stops everything. Only the gateway's port is meant for you; all listen on
-127.0.0.1 alone.`,
+the store and the broker of the component set, and stand-ins for the payment provider, mail and SMS. It prints a table of
+what runs and then "ready http://127.0.0.1:PORT". Ctrl-C stops everything. Only the gateway's port is meant for you; all
+listen on 127.0.0.1 alone.
+
+A set's servers (redis, postgres, ...) are private ones, run from this machine's packages with their data in the data folder.
+A variable that the set reads, such as SIDECART_REDIS_HOST, names a server of your own instead.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -81,7 +85,9 @@ a message broker, and stand-ins for the payment provider, mail and SMS. It print
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.BoolVar(&o.one, "one", false, "run every service in one process beside one sidecar")
-	f.StringVar(&o.components, "components", "embedded", "component set: a folder's name below components/, or its path")
+	f.StringVar(&o.components, "set", "embedded", "component set: a folder's name below components/, or a folder")
+	f.StringVar(&o.components, "components", "embedded", "")
+	_ = f.MarkHidden("components") // what --set was called before
 	f.StringVar(&o.data, "data", os.Getenv("SIDECART_DATA"), "folder for data and logs (default .data, or $SIDECART_DATA)")
 	f.Lookup("data").DefValue = ""
 	f.IntVar(&o.port, "port", 8080, "port of the gateway on 127.0.0.1; 0 for any free one")
@@ -112,7 +118,7 @@ func (o *options) check() error {
 		o.data = filepath.Join(o.root, ".data")
 	}
 	set, err := findSet(o.root, o.components)
-	o.components = set
+	o.components, o.set = set, filepath.Base(set)
 	return err
 }
 
@@ -151,7 +157,7 @@ func findSet(root, name string) (string, error) {
 		}
 		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 		if err != nil || len(files) == 0 {
-			return "", fmt.Errorf("--components %s: no .yaml file in %s", name, dir)
+			return "", fmt.Errorf("--set %s: no .yaml file in %s", name, dir)
 		}
 		return filepath.Abs(dir)
 	}
@@ -160,7 +166,7 @@ func findSet(root, name string) (string, error) {
 	for _, s := range sets {
 		known = append(known, filepath.Base(s))
 	}
-	return "", fmt.Errorf("--components %s: no such set (there are: %s) and no such folder", name, strings.Join(known, ", "))
+	return "", fmt.Errorf("--set %s: no such set (there are: %s) and no such folder", name, strings.Join(known, ", "))
 }
 
 // oneLine folds an error into a single line.

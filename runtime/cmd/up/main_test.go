@@ -13,7 +13,7 @@ import (
 
 func TestCommandLine(t *testing.T) {
 	for _, args := range [][]string{{"--won"}, {"--port", "70000"}, {"--port", "x"}, {"--pay-within", "soon"},
-		{"--pay-within", "10ms"}, {"--pay-within", "-5s"}, {"--components", "no-such-set"}, {"--data", ""}, {"extra"}} {
+		{"--pay-within", "10ms"}, {"--pay-within", "-5s"}, {"--components", "no-such-set"}, {"--set", "no-such-set"}, {"--data", ""}, {"extra"}} {
 		cmd := command(&terminal{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}})
 		cmd.SetArgs(args)
 		err := cmd.Execute()
@@ -25,7 +25,7 @@ func TestCommandLine(t *testing.T) {
 	cmd.SetOut(&out)
 	cmd.SetArgs([]string{"--help"})
 	require.NoError(t, cmd.Execute())
-	for _, flag := range []string{"--one", "--components", "--data", "--port", "--fresh", "--pay-within"} {
+	for _, flag := range []string{"--one", "--set", "--data", "--port", "--fresh", "--pay-within"} {
 		assert.Contains(t, out.String(), flag)
 	}
 }

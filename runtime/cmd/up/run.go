@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -42,7 +43,7 @@ func up(ctx context.Context, o *options, out *terminal) error {
 		return err
 	}
 	out.clear()
-	printTable(out, stack, o.data)
+	printTable(out, stack, o)
 	fmt.Fprintf(out.stdout, "ready %s\n", stack.URLs().Gateway)
 	out.line(fmt.Sprintf("up in %.1fs; Ctrl-C stops everything", time.Since(begun).Seconds()))
 	select {
@@ -78,6 +79,7 @@ func newStack(o *options, addr string, out *terminal) (*run.Stack, error) {
 		DataDir:   o.data,
 		Daprd:     filepath.Join(o.root, binName, "daprd"),
 		Resources: []string{o.components},
+		Programs:  filepath.Join(o.root, binName),
 		FreePorts: true,
 		Env:       env,
 		OnEvent: func(e run.Event) {
@@ -96,7 +98,7 @@ func newStack(o *options, addr string, out *terminal) (*run.Stack, error) {
 }
 
 // printTable says what runs where.
-func printTable(out *terminal, stack *run.Stack, data string) {
+func printTable(out *terminal, stack *run.Stack, o *options) {
 	urls := stack.URLs()
 	w := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "APP\tRUNS\tADDRESS\tSIDECAR\tMETRICS")
@@ -106,10 +108,13 @@ func printTable(out *terminal, stack *run.Stack, data string) {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s/metrics\n", p.Name, runs(stack.Command(p.Name)), p.URL, urls.Dapr[p.Name], urls.Internal[p.Name])
 		case run.KindInfra:
 			fmt.Fprintf(w, "%s\tno service\t%s\t-\t-\n", p.Name, p.URL)
+		case run.KindServer:
+			fmt.Fprintf(w, "%s\t%s\t%s\t-\t-\n", p.Name, cmp.Or(p.Version, "no service"), p.URL)
 		}
 	}
 	_ = w.Flush()
-	fmt.Fprintf(out.stdout, "logs  %s\n", relative(filepath.Join(data, "logs")))
+	fmt.Fprintf(out.stdout, "set   %s (%s)\n", o.set, relative(o.components))
+	fmt.Fprintf(out.stdout, "logs  %s\n", relative(filepath.Join(o.data, "logs")))
 }
 
 // runs says which services an app's command line names.
