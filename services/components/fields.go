@@ -1,0 +1,163 @@
+package components
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// checkFields compares a component's fields with the catalog.
+func (c *checker) checkFields(spec Spec) {
+	seen := map[string]int{}
+	for _, f := range c.component.Fields {
+		if line, twice := seen[f.Name]; twice {
+			c.errorf(f.Line, f.Name, "is also in line %d", line)
+			continue
+		}
+		seen[f.Name] = f.Line
+		if spec.Unlisted {
+			continue
+		}
+		known, ok := spec.field(f.Name)
+		if !ok {
+			c.errorf(f.Line, f.Name, "is no field of %s %s%s", c.component.Type, c.component.Version, suggestion(f.Name, spec.names()))
+			continue
+		}
+		if known.Deprecated {
+			c.warnf(f.Line, f.Name, "is deprecated")
+		}
+		c.checkValue(f, known)
+	}
+	if spec.Unlisted {
+		c.warnf(c.component.lines.kind, "spec.type", "Dapr publishes no list of the fields of %s %s: they are not checked", c.component.Type, c.component.Version)
+		return
+	}
+	c.checkRequired(spec)
+}
+
+// optionalForUs are fields that a list calls required and that are not: the services give them with each request, only a
+// server with a password needs them, or the code does without.
+var optionalForUs = map[string][]string{
+	"pubsub.jetstream":         {"deliverPolicy"},
+	"bindings.smtp":            {"emailTo", "subject", "user", "password"},
+	"bindings.twilio.sendgrid": {"emailTo", "subject"},
+	"bindings.aws.ses":         {"emailTo", "subject"},
+	"bindings.postmark":        {"emailTo", "subject"},
+}
+
+// checkRequired checks that what must be there is, and that some way to authenticate is complete.
+func (c *checker) checkRequired(spec Spec) {
+	missing := func(fields []FieldSpec) []string {
+		var names []string
+		for _, f := range fields {
+			if f.Required && !slices.Contains(optionalForUs[spec.Type], f.Name) && !c.given(f.Name) {
+				names = append(names, f.Name)
+			}
+		}
+		return names
+	}
+	line := c.component.lines.fields
+	for _, name := range missing(spec.Fields) {
+		c.errorf(line, name, "is missing: %s needs it", c.component.Type)
+	}
+	if len(spec.Profiles) == 0 {
+		return
+	}
+	var ways, best []string
+	for i, p := range spec.Profiles {
+		m := missing(p.Fields)
+		if len(m) == 0 {
+			return
+		}
+		if i == 0 || len(m) < len(best) {
+			best = m
+		}
+		if way := strings.Join(m, " and "); !slices.Contains(ways, way) {
+			ways = append(ways, way)
+		}
+	}
+	c.errorf(line, best[0], "is missing: %s cannot connect without %s", c.component.Type, strings.Join(ways, ", or "))
+}
+
+// given tells whether the component has a value for the field, from wherever.
+func (c *checker) given(name string) bool {
+	f, ok := c.component.Field(name)
+	return ok && (f.Value != "" || f.refers())
+}
+
+// Forms of values. A number where a duration is wanted counts in a unit of the component's choice.
+var (
+	byteSize    = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$`)
+	placeholder = regexp.MustCompile(`\{(\w+)\}`)
+	// placeholders are what daprd puts values in the place of, in this spelling only.
+	placeholders = []string{"{appID}", "{namespace}", "{podName}", "{uuid}"}
+)
+
+func (c *checker) checkValue(f Field, known FieldSpec) {
+	if f.Value == "" {
+		return
+	}
+	shown := strconv.Quote(f.Value)
+	if known.Sensitive || isSecretName(f.Name) {
+		shown = "its value"
+	}
+	for _, used := range placeholder.FindAllString(f.Value, -1) {
+		i := slices.IndexFunc(placeholders, func(p string) bool { return strings.EqualFold(p, used) })
+		if i >= 0 && placeholders[i] != used {
+			c.errorf(f.Line, f.Name, "%s is taken as it stands: daprd knows %s", used, placeholders[i])
+			return
+		}
+	}
+	if len(known.Allowed) > 0 && !slices.Contains(known.Allowed, f.Value) {
+		c.errorf(f.Line, f.Name, "%s is not allowed%s", shown, suggestion(f.Value, known.Allowed))
+		return
+	}
+	if want := mismatch(known, f.Value); want != "" {
+		c.errorf(f.Line, f.Name, "%s is no %s", shown, want)
+	}
+}
+
+// mismatch says what a value should have been, or nothing.
+func mismatch(known FieldSpec, value string) string {
+	switch known.Kind {
+	case "number":
+		if _, err := strconv.ParseFloat(value, 64); err != nil {
+			return "number"
+		}
+	case "bool":
+		if _, ok := parseBool(value); !ok {
+			return "true or false"
+		}
+	case "duration":
+		_, errNumber := strconv.ParseInt(value, 10, 64)
+		if _, err := time.ParseDuration(value); err != nil && errNumber != nil {
+			return "duration, as 30s or 5m"
+		}
+	case "bytesize":
+		if !byteSize.MatchString(value) {
+			return "size in bytes, as 256Ki or 1M"
+		}
+	case "":
+		if strings.EqualFold(known.Name, "url") || strings.HasSuffix(known.Name, "URL") {
+			if u, err := url.Parse(value); err != nil || u.Scheme == "" || u.Host == "" {
+				return "URL with scheme and host"
+			}
+		}
+	}
+	return ""
+}
+
+// parseBool takes the words that Dapr takes for true, and their opposites. Dapr takes every other word for false, which
+// hides typing errors.
+func parseBool(value string) (on, ok bool) {
+	switch strings.ToLower(value) {
+	case "true", "yes", "y", "t", "on", "1":
+		return true, true
+	case "false", "no", "n", "f", "off", "0":
+		return false, true
+	}
+	return false, false
+}
