@@ -22,7 +22,7 @@ import (
 // long when one was claimed.
 const (
 	restWithin   = 90 * time.Second
-	strikeWithin = 2 * time.Minute
+	strikeWithin = 5 * time.Minute
 	loadFor      = 6 * time.Second
 	noBrokerFor  = time.Minute
 )
