@@ -29,6 +29,7 @@ const (
 	CodeParkedNotFound  = "parked_not_found"
 	CodeParkedFull      = "parked_full"
 	CodeAnotherJournal  = "another_journal"
+	CodeMoved           = "moved"
 )
 
 // errTrimmedAhead says that numbers after the shard's head have been trimmed: what is in memory is too old to go on from.

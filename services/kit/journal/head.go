@@ -92,7 +92,7 @@ func (s *shard[S]) believe(ctx context.Context, seq uint64) error {
 	if s.journal.elapsed(s.headKnown) <= s.journal.cfg.StaleAfter {
 		return nil
 	}
-	var h header
+	var h Header
 	err := retry(ctx, s.journal.cfg.attemptWithin(), func(ctx context.Context) (err error) {
 		h, _, err = s.readHeader(ctx)
 		return err

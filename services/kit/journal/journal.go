@@ -135,6 +135,9 @@ func (j *Journal[S]) Ready() error {
 		if trouble := s.trouble.Load(); trouble != nil {
 			return unavailable(*trouble)
 		}
+		if s.head().system.moved != nil {
+			return errMoved
+		}
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (s *shard[S]) loadOnce(ctx context.Context) (set string, err error) {
 }
 
 // readSnapshot reads the chunks that a header names, in windows, and applies them in order.
-func (s *shard[S]) readSnapshot(ctx context.Context, h header) (*view[S], error) {
+func (s *shard[S]) readSnapshot(ctx context.Context, h Header) (*view[S], error) {
 	v := emptyView(s.journal.machine)
 	for start := 0; start < h.Chunks; start += maxBulkChunkKeys * maxParallelReads {
 		names := make([]string, min(maxBulkChunkKeys*maxParallelReads, h.Chunks-start))

@@ -26,6 +26,7 @@ type sale struct {
 	every                     time.Duration   // between buyers
 	refunds                   bool            // every third buyer gives the ticket back
 	pauses                    []pause
+	moves                     []move // one after the other
 }
 
 // pause is a time in which a replica stands still and then goes on, not knowing.
@@ -191,6 +192,11 @@ func (m *market) run() ([]trade, error) {
 			sleeper.Resume()
 		})
 	}
+	killers.Go(func() {
+		if err := m.carryOut(m.sale.moves); err != nil {
+			m.fail(err)
+		}
+	})
 	trades := make([]trade, m.sale.buyers)
 	for b := range trades {
 		buyers.Go(func() {

@@ -140,6 +140,7 @@ func (s *shard[S]) poll(ctx context.Context) error {
 func (s *shard[S]) advance(v *view[S]) {
 	old := s.committed.Swap(v)
 	close(old.moved)
+	s.tellMove(old, v)
 	s.unsettled = false // whatever was under way was for a number that is taken now
 	s.journal.metrics.head.WithLabelValues(shardLabel(s.number)).Set(float64(v.seq))
 	if v.seq >= s.nextSnapshot.Load() {
@@ -147,6 +148,16 @@ func (s *shard[S]) advance(v *view[S]) {
 		case s.snapshotDue <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// tellMove logs that the shard was moved to another store, or goes on.
+func (s *shard[S]) tellMove(old, v *view[S]) {
+	switch was, is := old.system.moved, v.system.moved; {
+	case was == nil && is != nil:
+		s.log.Warn("this shard was moved to another store: nothing is committed here any more", "to", is.To, "copy", is.Copy, "head", v.seq)
+	case was != nil && is == nil:
+		s.log.Info("this shard goes on after a move", "copy", was.Copy, "head", v.seq)
 	}
 }
 

@@ -78,8 +78,8 @@ func (s *shard[S]) snapshot(ctx context.Context) error {
 // that is as new, another replica is writing one, or too many sets wait for their deletion.
 func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, newest uint64, err error) {
 	id, due := uuid.NewString(), false
-	h, err := s.changeHeader(ctx, func(h *header) bool {
-		if slices.ContainsFunc(h.OtherSets, func(o chunkSet) bool { return o.ID == id }) {
+	h, err := s.changeHeader(ctx, func(h *Header) bool {
+		if slices.ContainsFunc(h.OtherSets, func(o ChunkSet) bool { return o.ID == id }) {
 			due = true // an earlier try was stored although it reported an error
 			return false
 		}
@@ -91,11 +91,11 @@ func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, new
 				h.OtherSets[i].Retired, changed = true, true
 			}
 		}
-		busy := slices.ContainsFunc(h.OtherSets, func(o chunkSet) bool { return !o.Retired })
+		busy := slices.ContainsFunc(h.OtherSets, func(o ChunkSet) bool { return !o.Retired })
 		if h.Seq >= seq || busy || len(h.OtherSets) >= retiredSetsPerShard {
 			return changed
 		}
-		h.OtherSets = append(h.OtherSets, chunkSet{ID: id, Since: now})
+		h.OtherSets = append(h.OtherSets, ChunkSet{ID: id, Since: now})
 		due = true
 		return true
 	})
@@ -165,8 +165,8 @@ func (s *shard[S]) writeChunk(ctx context.Context, key string, value []byte) err
 
 // installSet makes the set the snapshot and retires the one before it.
 func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chunksWritten) error {
-	_, err := s.changeHeader(ctx, func(h *header) bool {
-		mine := slices.IndexFunc(h.OtherSets, func(o chunkSet) bool { return o.ID == set && !o.Retired })
+	_, err := s.changeHeader(ctx, func(h *Header) bool {
+		mine := slices.IndexFunc(h.OtherSets, func(o ChunkSet) bool { return o.ID == set && !o.Retired })
 		if h.Set == set || mine < 0 {
 			return false
 		}
@@ -176,7 +176,7 @@ func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chu
 		}
 		h.OtherSets = slices.Delete(h.OtherSets, mine, mine+1)
 		if h.Set != "" {
-			h.OtherSets = append(h.OtherSets, chunkSet{ID: h.Set, Since: s.journal.deps.Now().UTC().Round(0), Retired: true})
+			h.OtherSets = append(h.OtherSets, ChunkSet{ID: h.Set, Since: s.journal.deps.Now().UTC().Round(0), Retired: true})
 		}
 		h.Seq, h.At, h.Set = v.seq, v.at, set
 		h.Chunks, h.Records, h.Bytes = w.chunks, w.records, w.bytes
@@ -189,8 +189,8 @@ func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chu
 func (s *shard[S]) retireSet(ctx context.Context, set string) {
 	ctx, cancel := context.WithTimeout(ctx, storeCallWithin)
 	defer cancel()
-	_, _ = s.changeHeader(ctx, func(h *header) bool {
-		mine := slices.IndexFunc(h.OtherSets, func(o chunkSet) bool { return o.ID == set && !o.Retired })
+	_, _ = s.changeHeader(ctx, func(h *Header) bool {
+		mine := slices.IndexFunc(h.OtherSets, func(o ChunkSet) bool { return o.ID == set && !o.Retired })
 		if mine < 0 {
 			return false
 		}
@@ -212,9 +212,9 @@ func (s *shard[S]) sweep(ctx context.Context) error {
 		if err := s.deleteChunks(ctx, o.ID); err != nil {
 			return fmt.Errorf("journal: deleting old snapshot %s of shard %d: %w", o.ID, s.number, err)
 		}
-		_, err := s.changeHeader(ctx, func(h *header) bool {
+		_, err := s.changeHeader(ctx, func(h *Header) bool {
 			before := len(h.OtherSets)
-			h.OtherSets = slices.DeleteFunc(h.OtherSets, func(x chunkSet) bool { return x.ID == o.ID })
+			h.OtherSets = slices.DeleteFunc(h.OtherSets, func(x ChunkSet) bool { return x.ID == o.ID })
 			return len(h.OtherSets) != before
 		})
 		if err != nil {

@@ -20,6 +20,7 @@ type system struct {
 	offsets   *btree.Map[string, offsetMoved] // by offsetKey
 	parked    *btree.Map[string, Parked]      // by Parked.ID
 	followers *btree.Map[string, bool]        // registered followers of this shard
+	moved     *Moved                          // nothing is committed while it is set; never changed
 }
 
 func newSystem() *system {
@@ -31,7 +32,7 @@ func newSystem() *system {
 }
 
 func (s *system) clone() *system {
-	return &system{offsets: s.offsets.Copy(), parked: s.parked.Copy(), followers: s.followers.Copy()}
+	return &system{offsets: s.offsets.Copy(), parked: s.parked.Copy(), followers: s.followers.Copy(), moved: s.moved}
 }
 
 func offsetKey(source string, shard int) string { return source + "/" + strconv.Itoa(shard) }
@@ -105,7 +106,8 @@ type (
 	}
 )
 
-var systemTypes = NewTypes(offsetMoved{}, eventParked{}, parkedResolved{}, retryFailed{}, followerRegistered{}, followerForgotten{})
+var systemTypes = NewTypes(offsetMoved{}, eventParked{}, parkedResolved{}, retryFailed{}, followerRegistered{}, followerForgotten{},
+	Moved{}, Reopened{})
 
 func (offsetMoved) EventType() string        { return SystemPrefix + "offset_moved" }
 func (eventParked) EventType() string        { return SystemPrefix + "event_parked" }
@@ -138,6 +140,9 @@ func (s *system) dump(emit func(kind string, record any) error) error {
 	}
 	if err == nil {
 		s.followers.Scan(func(name string, _ bool) bool { return put(followerRegistered{name}) })
+	}
+	if err == nil && s.moved != nil {
+		put(*s.moved)
 	}
 	return err
 }

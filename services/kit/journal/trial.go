@@ -33,6 +33,10 @@ func newTrial[S any](m Machine[S], types Types, committed *view[S], at At, maxBy
 // decide decides one command after those before it and keeps its answer. It returns errFull, and keeps nothing, when
 // the command must wait for the next segment, and *panicError when the domain panicked: the trial is then spoiled.
 func (t *trial[S]) decide(cmd Command) error {
+	if t.view.system.moved != nil {
+		t.answers = append(t.answers, outcome{err: errMoved})
+		return nil
+	}
 	t.alone = len(t.records) == 0
 	var answer any
 	var err error

@@ -20,17 +20,19 @@ func (s *shard[S]) maintain(ctx context.Context) error {
 	defer snapshots.Stop()
 	defer trims.Stop()
 	for {
-		var err error
+		pass := s.snapshotAndSweep
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.snapshotDue:
-			err = s.snapshotAndSweep(ctx)
 		case <-snapshots.C:
-			err = s.snapshotAndSweep(ctx)
 		case <-trims.C:
-			err = s.trim(ctx)
+			pass = s.trim
 		}
+		if s.head().system.moved != nil {
+			continue // what was left behind stays as it is
+		}
+		err := pass(ctx)
 		if isFatal(err) {
 			return err
 		}
@@ -60,7 +62,7 @@ func (s *shard[S]) trim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h, err = s.changeHeader(ctx, func(h *header) bool {
+	h, err = s.changeHeader(ctx, func(h *Header) bool {
 		if h.TrimmedThrough >= target {
 			return false
 		}
@@ -76,7 +78,7 @@ func (s *shard[S]) trim(ctx context.Context) error {
 			return err
 		}
 		var deleted uint64 // that nobody has noted before us; a step that failed half-way deletes some of them again
-		_, err := s.changeHeader(ctx, func(h *header) bool {
+		_, err := s.changeHeader(ctx, func(h *Header) bool {
 			if h.DeletedThrough >= through {
 				return false
 			}
