@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sidecart/sidecart/runtime/servers"
 )
 
 // Kind is what a process is in the stack; it decides the order of starting and stopping.
@@ -65,7 +67,7 @@ type proc struct {
 	log   *logFile
 	// Of servers: what to do before every start (nil: nothing), whose rights it has (nil: ours).
 	setup func(ctx context.Context) error
-	user  *syscall.Credential
+	user  *servers.User
 	// asks it to end; 0: SIGTERM
 	stopSignal syscall.Signal
 	// Of servers and infrastructure only, which stop one by one.

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/sidecart/sidecart/runtime/servers"
 )
 
 // logDrain bounds the wait for the last output of a process that has ended; something it left behind could hold its pipe open.
@@ -63,7 +65,7 @@ type instance struct {
 }
 
 // spawn starts a process with its output going to the log, as another user if one is given.
-func (s *spawner) spawn(argv []string, dir string, env []string, user *syscall.Credential, log *logFile) (*instance, error) {
+func (s *spawner) spawn(argv []string, dir string, env []string, user *servers.User, log *logFile) (*instance, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
@@ -72,7 +74,7 @@ func (s *spawner) spawn(argv []string, dir string, env []string, user *syscall.C
 	cmd.Dir, cmd.Env = dir, env
 	cmd.Stdout, cmd.Stderr = w, w
 	cmd.SysProcAttr = childAttributes()
-	cmd.SysProcAttr.Credential = user
+	user.Apply(cmd.SysProcAttr)
 	in := &instance{cmd: cmd, logOffset: log.offset(), exited: make(chan struct{})}
 	request := spawnRequest{cmd: cmd, reply: make(chan error, 1)}
 	s.requests <- request

@@ -30,9 +30,9 @@ type Process struct {
 	Port    int    // of URL
 	Dir     string // working directory
 	Argv    []string
-	Env     []string            // besides the runner's own
-	User    *syscall.Credential // nil: the runner's own
-	Stop    syscall.Signal      // asks it to stop in order, whoever is still connected
+	Env     []string       // besides the runner's own
+	User    *User          // nil: the runner's own
+	Stop    syscall.Signal // asks it to stop in order, whoever is still connected
 	// Setup makes ready what the process needs on disk; called before every start, so it looks whether that is there. May be nil.
 	Setup func(ctx context.Context) error
 	// Ready asks once whether the server takes requests now, in its own protocol.
@@ -100,7 +100,7 @@ func (s Server) Plan(w Where) ([]Process, map[string]string, error) {
 		return nil, nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
 	for i := range processes {
-		processes[i].Dir = p.dir
+		processes[i].Dir = p.workingDir()
 		if processes[i].Name == s.Name {
 			processes[i].Version = s.Version(w.Programs)
 		}
