@@ -1,0 +1,45 @@
+package conformance
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestSameDocument(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{`{"a":1,"b":[true,null]}`, ` { "b" : [true, null], "a" : 1 }`, true},
+		{`"é"`, `"\u00e9"`, true},
+		{`1.50`, `1.5`, true},
+		{`1e2`, `100`, true},
+		{`9007199254740993`, `9007199254740992`, false},
+		{`1e99999`, `1e99998`, false},
+		{`{"a":1}`, `{"a":1,"b":null}`, false},
+		{`{"a":1}`, `{"b":1}`, false},
+		{`[1,2]`, `[2,1]`, false},
+		{`[1]`, `[1,1]`, false},
+		{`"1"`, `1`, false},
+		{`{}`, `[]`, false},
+		{`null`, ``, false},
+		{`1 2`, `1`, false},
+		{`{`, `{}`, false},
+	} {
+		assert.Equal(t, c.same, sameDocument([]byte(c.a), []byte(c.b)), "%s and %s", c.a, c.b)
+		assert.Equal(t, c.same, sameDocument([]byte(c.b), []byte(c.a)), "%s and %s", c.b, c.a)
+	}
+	assert.True(t, sameNumber("1e999999999", "1e999999999"))
+	assert.False(t, sameNumber("1e999999999", "2e999999999"), "without filling the memory")
+}
+
+func TestDocumentsHaveTheirSize(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 100, 200_000} {
+		value := document64(1, n)
+		assert.Len(t, value, n)
+		_, err := document(value)
+		assert.NoError(t, err)
+	}
+	assert.NotEqual(t, document64(1, 100), document64(2, 100))
+}
