@@ -79,14 +79,14 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	var err error
 	s.log, err = journal.New(cfg.Journal, machine{}, journal.Deps{
 		State: deps.State, Publish: s.announce(journal.AnnounceOn(deps.Publisher)), Now: deps.Now, Writer: deps.Writer,
-		Log: deps.Log, Metrics: deps.Metrics,
+		Log: deps.Log, Metrics: deps.Metrics, BeforeTrim: archive.NewCatalogue(deps.State, Layout()).Keep,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.views = archive.NewStore[notifyapi.Order](deps.State, Name, "order")
+	s.views = archive.NewStore[notifyapi.Order](deps.State, Name, viewKind)
 	s.journal = archive.Wrap[*state](s.log, s.views, func(st *state) *archive.Index { return st.archived })
-	s.archiver, err = archive.NewArchiver(archive.Config{Kind: "order", After: cfg.ArchiveAfter}, s.journal,
+	s.archiver, err = archive.NewArchiver(archive.Config{Kind: viewKind, After: cfg.ArchiveAfter}, s.journal,
 		archive.Rules[*state, notifyapi.Order]{
 			Finished: s.finished,
 			Command:  func(refs []archive.Ref) journal.Command { return archiveOrders{refs} },

@@ -106,15 +106,15 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	var err error
 	s.log, err = journal.New(cfg.Journal, machine{}, journal.Deps{
 		State: deps.State, Publish: journal.AnnounceOn(deps.Publisher), Now: deps.Now, Writer: deps.Writer,
-		Log: deps.Log, Metrics: deps.Metrics,
+		Log: deps.Log, Metrics: deps.Metrics, BeforeTrim: archive.NewCatalogue(deps.State, Layout()).Keep,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.views = archive.NewStore[orderapi.Order](deps.State, Name, "order")
-	s.lists = archive.NewList(deps.State, Name, "customer")
+	s.views = archive.NewStore[orderapi.Order](deps.State, Name, viewKind)
+	s.lists = archive.NewList(deps.State, Name, listKind)
 	s.journal = archive.Wrap[*state](s.log, s.views, indexOf)
-	s.archiver, err = archive.NewArchiver(archive.Config{Kind: "order", After: cfg.ArchiveAfter}, s.journal,
+	s.archiver, err = archive.NewArchiver(archive.Config{Kind: viewKind, After: cfg.ArchiveAfter}, s.journal,
 		archive.Rules[*state, orderapi.Order]{
 			Finished: s.finished,
 			Listed:   s.listed,

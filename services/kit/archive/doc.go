@@ -5,6 +5,7 @@
 //	{service}/view/{kind}/{id}         the aggregate, with the (shard, seq) of the segment that last changed it
 //	{service}/list/{kind}/{owner}      the newest archived ids of an owner, newest first, and references to
 //	{service}/list/{kind}/{owner}/{n}  older ones, in pages that never change
+//	{service}/archived/{kind}/{shard}/{n}  ids whose archived event was trimmed, in pages that never change
 //
 // How an aggregate is archived: its view is written first (create-only, then by ETag, never over a view of a later
 // segment), its owner's list next, and only then a command asks the journal for an archived event, which is decided

@@ -33,8 +33,10 @@ type Store[T any] struct {
 
 // NewStore keeps views under {service}/view/{kind}/.
 func NewStore[T any](state sidecar.State, service, kind string) *Store[T] {
-	return &Store[T]{state: state, prefix: service + "/view/" + kind + "/"}
+	return &Store[T]{state: state, prefix: viewPrefix(service, kind)}
 }
+
+func viewPrefix(service, kind string) string { return service + "/view/" + kind + "/" }
 
 // Get reads a view; nil says that there is none.
 func (s *Store[T]) Get(ctx context.Context, id string) (*View[T], error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"regexp"
 	"time"
@@ -34,10 +35,13 @@ type Config struct {
 type Deps struct {
 	State   sidecar.State
 	Publish func(ctx context.Context, s Segment, encoded []byte) error // announces a segment; nil: followers only pull
-	Now     func() time.Time                                           // default time.Now
-	Writer  string                                                     // unique per process start (a uuid v7)
-	Log     *slog.Logger                                               // default discards
-	Metrics prometheus.Registerer                                      // nil: none are registered
+	// BeforeTrim is shown the segments that are about to be deleted, in order; they are not while it returns an error. Those
+	// of a pass that failed, and those that another replica trims at the same time, are shown again. Nil: nobody looks.
+	BeforeTrim func(ctx context.Context, shard int, segments iter.Seq2[Segment, error]) error
+	Now        func() time.Time      // default time.Now
+	Writer     string                // unique per process start (a uuid v7)
+	Log        *slog.Logger          // default discards
+	Metrics    prometheus.Registerer // nil: none are registered
 }
 
 // Bounds that no deployment has asked to change.

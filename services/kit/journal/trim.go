@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -50,7 +51,7 @@ func (s *shard[S]) snapshotAndSweep(ctx context.Context) error {
 }
 
 // trim deletes the segments that nobody needs: in the snapshot, older than TrimAfter, durably passed by every
-// registered follower, and known to this process for long enough (see settledThrough). The header says so before the
+// registered follower, known to this process for long enough (see settledThrough), and shown to BeforeTrim. The header says so before the
 // first is deleted (see believe), and remembers how far the deletes have come, so that another process goes on where
 // this one dies.
 func (s *shard[S]) trim(ctx context.Context) error {
@@ -61,6 +62,11 @@ func (s *shard[S]) trim(ctx context.Context) error {
 	target, err := s.oldThrough(ctx, h.TrimmedThrough, min(h.Seq, s.passedByAll(), s.settledThrough()))
 	if err != nil {
 		return err
+	}
+	if show := s.journal.deps.BeforeTrim; show != nil && target > h.TrimmedThrough {
+		if err := show(ctx, s.number, s.between(ctx, h.TrimmedThrough, target)); err != nil {
+			return fmt.Errorf("journal: shard %d is not trimmed: %w", s.number, err)
+		}
 	}
 	h, err = s.changeHeader(ctx, func(h *Header) bool {
 		if h.TrimmedThrough >= target {
@@ -130,6 +136,35 @@ func (s *shard[S]) oldThrough(ctx context.Context, from, to uint64) (uint64, err
 		}
 	}
 	return from, nil
+}
+
+// between gives the segments in (after, through] in order, without those that another replica trims meanwhile. It can be
+// ranged over more than once.
+func (s *shard[S]) between(ctx context.Context, after, through uint64) iter.Seq2[Segment, error] {
+	return func(yield func(Segment, error) bool) {
+		for next := after + 1; next <= through; {
+			call, cancel := context.WithTimeout(ctx, storeCallWithin)
+			found, err := s.reader.many(call, next, int(min(through-next+1, maxLookSegments)))
+			cancel()
+			if err == nil && len(found) == 0 {
+				var h Header
+				if h, _, err = s.readHeader(ctx); err == nil && h.TrimmedThrough < next {
+					err = errMissing
+				}
+				next = h.TrimmedThrough + 1
+			}
+			if err != nil {
+				yield(Segment{}, err)
+				return
+			}
+			for _, f := range found {
+				if !yield(f.segment, nil) {
+					return
+				}
+				next = f.segment.Seq + 1
+			}
+		}
+	}
 }
 
 func (s *shard[S]) deleteSegments(ctx context.Context, from, through uint64) error {
