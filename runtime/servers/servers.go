@@ -58,15 +58,25 @@ func Needed(set Set, lookup func(string) string) []Server {
 	})
 }
 
-// Missing tells which program of the server is not on this machine: a *MissingError, or nil. programs is the folder of this
-// project's own.
-func (s Server) Missing(programs string) error {
-	for _, p := range s.programs {
-		if _, err := p.find(s, programs); err != nil {
-			return err
+// Check looks whether this machine has what the private servers of a set's folder need; if not, the error is a *MissingError. own
+// are the programs that are this project's own, which Check does not look for: they can be built.
+func Check(set string, lookup func(string) string) (own []string, err error) {
+	read, err := ReadSet(set)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range Needed(read, lookup) {
+		for _, p := range s.programs {
+			if p.pkg == "" {
+				own = append(own, p.name)
+				continue
+			}
+			if _, err := p.find(s, ""); err != nil {
+				return own, err
+			}
 		}
 	}
-	return nil
+	return own, nil
 }
 
 // Version is the version of what is installed here, such as "Redis 7.0.15"; empty if it is missing or does not tell.

@@ -39,12 +39,14 @@ type target struct {
 	pkg    string   // package, relative to the module
 	inputs []string // files and folders, relative to the module
 	dapr   bool     // carries Dapr's version
+	server bool     // is a set's server: built only for a set that needs it, or with everything
 }
 
 var targets = []target{
 	{name: "sidecart", module: "services", pkg: "./cmd/sidecart", inputs: []string{"."}},
 	{name: "broker", module: "runtime", pkg: "./cmd/broker", inputs: []string{"go.mod", "go.sum", "broker", "cmd/broker"}},
 	{name: "daprd", module: "runtime", pkg: "./daprd", inputs: []string{"go.mod", "go.sum", "daprd"}, dapr: true},
+	{name: "fakekafka", module: "e2e", pkg: "./cmd/fakekafka", inputs: []string{"go.mod", "go.sum", "cmd/fakekafka"}, server: true},
 }
 
 // builder builds the programs that are missing or older than their sources.
@@ -53,9 +55,9 @@ type builder struct {
 	out  *terminal
 }
 
-// buildAll leaves every program in ROOT/.bin. A program whose inputs' hash is that of its last build costs no call of
+// buildAll leaves in ROOT/.bin every program but the servers that wanted does not name; nil names all. A program whose inputs' hash is that of its last build costs no call of
 // the Go tool: even a build with nothing to do takes seconds for daprd.
-func (b *builder) buildAll(ctx context.Context) error {
+func (b *builder) buildAll(ctx context.Context, wanted func(server string) bool) error {
 	stamps := filepath.Join(b.root, binName, "stamps")
 	if err := os.MkdirAll(stamps, 0o755); err != nil {
 		return err
@@ -66,6 +68,9 @@ func (b *builder) buildAll(ctx context.Context) error {
 	}
 	defer unlock()
 	for _, t := range targets {
+		if t.server && wanted != nil && !wanted(t.name) {
+			continue
+		}
 		if err := b.build(ctx, t, filepath.Join(stamps, t.name)); err != nil {
 			return err
 		}

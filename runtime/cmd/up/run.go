@@ -7,12 +7,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/sidecart/sidecart/runtime/run"
+	"github.com/sidecart/sidecart/runtime/servers"
 )
 
 // up builds, wipes if asked, and keeps the stack running until ctx ends or it gives up.
@@ -31,7 +33,15 @@ func up(ctx context.Context, o *options, out *terminal) error {
 		}
 	}
 	b := builder{root: o.root, out: out}
-	if err := b.buildAll(ctx); err != nil || o.buildOnly {
+	if o.buildOnly {
+		return b.buildAll(ctx, nil)
+	}
+	// A missing program is said before minutes of building, not after.
+	own, err := servers.Check(o.components, os.Getenv)
+	if err != nil {
+		return err
+	}
+	if err := b.buildAll(ctx, func(server string) bool { return slices.Contains(own, server) }); err != nil {
 		return err
 	}
 	stack, err := newStack(o, addr, out)
