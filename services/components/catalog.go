@@ -98,25 +98,35 @@ func (c *Catalog) types(block string) []string {
 
 func (s Spec) is(kind string) bool { return s.Type == kind || slices.Contains(s.Aliases, kind) }
 
-// field finds what a field may hold. A field may stand in several profiles; then the first description counts, and it is
-// required only where its profile is chosen.
+// field finds what a field may hold. One that stands in several profiles may hold what any of them allows; it is required
+// only where its profile is chosen.
 func (s Spec) field(name string) (FieldSpec, bool) {
-	for _, f := range s.Fields {
-		if f.Name == name {
-			return f, true
-		}
-	}
-	for _, p := range s.Profiles {
-		for _, f := range p.Fields {
-			if f.Name == name {
-				return f, true
+	var found FieldSpec
+	known := false
+	see := func(fields []FieldSpec) {
+		for _, f := range fields {
+			switch {
+			case f.Name != name:
+			case !known:
+				found, known = f, true
+				found.Allowed = slices.Clone(f.Allowed)
+			case len(found.Allowed) > 0 && len(f.Allowed) > 0:
+				found.Allowed = append(found.Allowed, f.Allowed...)
+			default: // one of them allows everything
+				found.Allowed = nil
 			}
 		}
 	}
-	if slices.Contains(s.ReadToo, name) {
+	see(s.Fields)
+	for _, p := range s.Profiles {
+		see(p.Fields)
+	}
+	slices.Sort(found.Allowed)
+	found.Allowed = slices.Compact(found.Allowed)
+	if !known && slices.Contains(s.ReadToo, name) {
 		return FieldSpec{Name: name}, true
 	}
-	return FieldSpec{}, false
+	return found, known
 }
 
 // names of every listed field, in alphabetical order.

@@ -67,19 +67,32 @@ func (c *checker) checkRequired(spec Spec) {
 		return
 	}
 	var ways, best []string
-	for i, p := range spec.Profiles {
+	for _, p := range spec.Profiles {
+		if !c.chosen(p) {
+			continue
+		}
 		m := missing(p.Fields)
 		if len(m) == 0 {
 			return
 		}
-		if i == 0 || len(m) < len(best) {
+		if best == nil || len(m) < len(best) {
 			best = m
 		}
 		if way := strings.Join(m, " and "); !slices.Contains(ways, way) {
 			ways = append(ways, way)
 		}
 	}
-	c.errorf(line, best[0], "is missing: %s cannot connect without %s", c.component.Type, strings.Join(ways, ", or "))
+	if best != nil {
+		c.errorf(line, best[0], "is missing: %s cannot connect without %s", c.component.Type, strings.Join(ways, ", or "))
+	}
+}
+
+// chosen tells whether nothing that is given speaks against a way to authenticate: a field that says which way it is.
+func (c *checker) chosen(p Profile) bool {
+	return !slices.ContainsFunc(p.Fields, func(known FieldSpec) bool {
+		f, given := c.component.Field(known.Name)
+		return given && f.Value != "" && len(known.Allowed) > 0 && !slices.Contains(known.Allowed, f.Value)
+	})
 }
 
 // given tells whether the component has a value for the field, from wherever.

@@ -8,23 +8,34 @@ import (
 	"time"
 )
 
-// rule is what a field must say for sidecart to be safe, or better off, beyond what Dapr allows.
+// rule is what a field must say for sidecart to be safe, or better off, beyond what Dapr allows. It holds for types that have
+// the field.
 type rule struct {
 	field string
-	// byDefault is what Dapr takes when the field is absent.
+	// byDefault is what Dapr takes when the field is absent or empty.
 	byDefault string
-	// ok are the good values. With none, the field must be absent.
-	ok       []string
+	// ok are the good values, the recommended one first; none: all but those in bad. An empty one means absent.
+	ok, bad  []string
 	severity Severity
 	why      string
 }
 
 // stateRules hold for every store.
 var stateRules = []rule{
-	{"keyPrefix", "the app id", []string{"none"}, Error, "with a prefix, what one app writes another cannot read, and the data cannot move between placements"},
-	{"outboxPublishPubsub", "", nil, Warning, "Dapr's outbox would publish beside the journal, and slows every write"},
-	{"cleanupInterval", "", []string{"", "0", "0s", "-1", "-1s"}, Warning, "no key of ours has a time to live; a round of deletes is load without use"},
-	{"ttlInSeconds", "", []string{"", "0", "-1"}, Error, "every key would expire, journals included"},
+	{field: "keyPrefix", byDefault: "the app id", ok: []string{"none"}, severity: Error,
+		why: "with a prefix, what one app writes another cannot read, and the data cannot move between placements"},
+	{field: "ttlInSeconds", ok: []string{"", "0", "-1"}, severity: Error, why: "every key would expire, journals included"},
+	{field: "cleanupInterval", byDefault: "1h", ok: []string{"0s", "0", "-1", "-1s"}, severity: Warning,
+		why: "no key of ours has a time to live; rounds of deletes are load without use"},
+	{field: "outboxPublishPubsub", ok: []string{""}, severity: Warning, why: "Dapr's outbox would publish beside the journal, and slows every write"},
+}
+
+// storeRules are a store type's own.
+var storeRules = map[string][]rule{
+	"state.mongodb": {
+		{field: "writeConcern", byDefault: "1", ok: []string{"majority"}, severity: Error, why: "a failover would take back acknowledged commits"},
+		{field: "readConcern", byDefault: "local", ok: []string{"majority", "linearizable"}, severity: Error, why: "a read could see what a failover takes back"},
+	},
 }
 
 // checkRules checks a state store's or broker's fields by the rules for all of them and for its type.
@@ -38,28 +49,37 @@ func (c *checker) checkRules(spec Spec) {
 		rules = append(slices.Clone(pubsubRules), brokerRules[spec.Type]...)
 	}
 	for _, r := range rules {
-		c.checkRule(r)
+		if _, has := spec.field(r.field); has || spec.Unlisted {
+			c.checkRule(r)
+		}
 	}
 }
 
 func (c *checker) checkRule(r rule) {
-	f, set := c.component.Field(r.field)
-	if set && f.refers() {
+	f, _ := c.component.Field(r.field)
+	if f.refers() {
 		return // only the running sidecar knows
 	}
 	value, line, said := f.Value, f.Line, fmt.Sprintf("is %q", f.Value)
-	if !set || value == "" {
-		value, line, said = r.byDefault, c.component.lines.fields, fmt.Sprintf("is missing, which means %s", r.byDefault)
+	if value == "" {
+		value, line, said = r.byDefault, c.component.lines.fields, "is missing"
+		if r.byDefault != "" {
+			said += ", which means " + r.byDefault
+		}
 	}
-	good := slices.ContainsFunc(r.ok, func(ok string) bool { return strings.EqualFold(ok, value) })
-	if good || (len(r.ok) == 0 && !set) || (r.byDefault == "" && !set) {
+	same := func(v string) bool {
+		return strings.EqualFold(v, value) || (v == identity && strings.Contains(value, identity)) // "shop-{appID}" tells apps apart too
+	}
+	if (len(r.ok) == 0 || slices.ContainsFunc(r.ok, same)) && !slices.ContainsFunc(r.bad, same) {
 		return
 	}
 	want := ""
-	if len(r.ok) > 0 && r.ok[0] != "" {
-		want = fmt.Sprintf("; want %s", r.ok[0])
-	} else if set {
+	switch {
+	case len(r.ok) == 0:
+	case r.ok[0] == "":
 		want = "; leave it out"
+	default:
+		want = "; want " + r.ok[0]
 	}
 	c.add(r.severity, line, r.field, fmt.Sprintf("%s: %s%s", said, r.why, want))
 }

@@ -109,6 +109,9 @@ func (m metadataFile) component() (component, error) {
 	return c, nil
 }
 
+// readConcurrencyMode are brokers whose code reads this field (pubsub.Concurrency) and whose list has another name for it.
+var readConcurrencyMode = []string{"pubsub.jetstream", "pubsub.rabbitmq"}
+
 // addRuntimeFields adds the fields that the runtime itself reads, which no metadata.yaml lists.
 func (c *component) addRuntimeFields(m metadataFile) error {
 	kind := contrib.ComponentType(m.Type)
@@ -122,11 +125,16 @@ func (c *component) addRuntimeFields(m metadataFile) error {
 	case contrib.BindingType:
 		names = append(names, "direction", "route") // dapr/pkg/runtime/processor/binding
 	}
+	if slices.Contains(readConcurrencyMode, c.Type) {
+		names = append(names, "concurrencyMode")
+	}
 	for _, name := range names {
 		f := field{Name: name, Sensitive: strings.HasSuffix(name, "EncryptionKey")}
 		switch name {
 		case "actorStateStore", "outboxDiscardWhenMissingState":
 			f.Kind = "bool"
+		case "concurrencyMode":
+			f.Allowed = []string{"single", "parallel"}
 		case "direction":
 			f.Allowed = directions(c.Input, c.Output)
 		case "route":
