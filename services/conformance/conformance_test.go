@@ -173,11 +173,11 @@ func TestBrokers(t *testing.T) {
 			return nil
 		}},
 		"never leaves its sidecar, as in memory": {
-			conformance.LevelDegraded, []string{"broker-delivers", "broker-envelope", "broker-large", "broker-redelivers"},
+			conformance.LevelDegraded, []string{"broker-delivers"},
 			func(*conformance.Broker, int, sidecar.CloudEvent) error { return nil },
 		},
 		"takes nothing": {
-			conformance.LevelDegraded, []string{"broker-delivers", "broker-envelope", "broker-large", "broker-redelivers"},
+			conformance.LevelDegraded, []string{"broker-delivers"},
 			func(*conformance.Broker, int, sidecar.CloudEvent) error { return errors.New("no stream") },
 		},
 		"loses one": {conformance.LevelDegraded, []string{"broker-delivers"}, func(b *conformance.Broker, n int, e sidecar.CloudEvent) error {
