@@ -6,7 +6,7 @@ package components
 
 // unfitBrokers never deliver between apps, not to all of them, or not what was published. Read in components-contrib v1.18.3.
 var unfitBrokers = map[string]string{
-	"pubsub.in-memory":               "no message leaves its own sidecar: followers would hear of nothing and only ever pull",
+	"pubsub.in-memory":               "no message leaves its own sidecar: followers would hear of nothing and only ever pull; take pubsub.redis or pubsub.jetstream",
 	"pubsub.azure.servicebus.queues": "apps that follow the same service would take each other's messages; take pubsub.azure.servicebus.topics",
 	"pubsub.rocketmq":                "it puts each event into a second envelope (buildPubsubMessage), in which nobody can read it; take pubsub.rabbitmq or pubsub.kafka",
 }
@@ -79,11 +79,4 @@ var brokerRules = map[string][]rule{
 		{field: "subscribeInitialPosition", byDefault: "latest", ok: []string{"earliest"}, severity: Warning, why: fromStart},
 		{field: "processMode", byDefault: "async", ok: []string{"sync"}, severity: Warning, why: outOfOrder},
 	},
-}
-
-// checkBroker judges the component named pubsub.
-func (c *checker) checkBroker(spec Spec) {
-	if why, unfit := unfitBrokers[spec.Type]; unfit {
-		c.errorf(c.component.lines.kind, "spec.type", "%s does not do: %s", c.component.Type, why)
-	}
 }

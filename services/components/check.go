@@ -17,7 +17,7 @@ func Check(dir string) ([]Finding, error) {
 	c := &checker{set: set, catalog: DaprCatalog(), findings: findings}
 	c.names()
 	for _, component := range set.Components {
-		c.component = component
+		c.component, c.faulty = component, map[string]bool{}
 		c.check()
 	}
 	sortFindings(c.findings)
@@ -29,6 +29,7 @@ type checker struct {
 	set       Set
 	catalog   *Catalog
 	component Component
+	faulty    map[string]bool // its fields that are wrong in themselves
 	findings  []Finding
 }
 
@@ -74,22 +75,37 @@ func (c *checker) check() {
 	if !ok {
 		return
 	}
-	before := len(c.findings)
-	switch {
-	case c.component.Name == "state" && spec.block() == "state":
-		c.checkStore(spec)
-	case c.component.Name == "pubsub" && spec.block() == "pubsub":
-		c.checkBroker(spec)
+	if !c.fit(spec) {
+		return // its fields do not matter
 	}
-	if slices.ContainsFunc(c.findings[before:], func(f Finding) bool { return f.Severity == Error && f.Field == "spec.type" }) {
-		return // unfit as a whole: its fields do not matter
-	}
-	c.checkUse()
 	c.checkSpec()
 	c.checkFields(spec)
 	c.checkRules(spec)
 	c.checkSecrets(spec)
 	c.checkScopes()
+}
+
+// fit tells whether the component's type will do at all for what it is called.
+func (c *checker) fit(spec Spec) bool {
+	n, needed := needFor(c.component.Name)
+	if !needed {
+		return true
+	}
+	line, kind, why := c.component.lines.kind, c.component.Type, ""
+	switch {
+	case n.types != nil && !slices.Contains(n.types, kind):
+		why = fmt.Sprintf("the services cannot use %s for %s: take %s", kind, n.name, strings.Join(n.types, " or "))
+	case spec.block() != n.block:
+		why = fmt.Sprintf("%s must be a %s component and not %s", n.name, n.block, kind)
+	case n.block == "state":
+		why = c.unfitStore()
+	case n.block == "pubsub" && unfitBrokers[spec.Type] != "":
+		why = fmt.Sprintf("%s does not do: %s", kind, unfitBrokers[spec.Type])
+	}
+	if why != "" {
+		c.errorf(line, "spec.type", "%s", why)
+	}
+	return why == ""
 }
 
 func (c *checker) knownType() bool {
@@ -121,21 +137,6 @@ func (c *checker) knownVersion() (Spec, bool) {
 func (s Spec) block() string {
 	block, _, _ := strings.Cut(s.Type, ".")
 	return block
-}
-
-// checkUse checks that a component that the services call by name is one that they can use.
-func (c *checker) checkUse() {
-	n, ok := needFor(c.component.Name)
-	if !ok {
-		return
-	}
-	line, kind := c.component.lines.kind, c.component.Type
-	switch {
-	case n.types != nil && !slices.Contains(n.types, kind):
-		c.errorf(line, "spec.type", "the services cannot use %s for %s: take %s", kind, n.name, strings.Join(n.types, " or "))
-	case c.component.Block() != n.block:
-		c.errorf(line, "spec.type", "%s must be a %s component and not %s", n.name, n.block, kind)
-	}
 }
 
 // checkSpec checks what stands around the fields.

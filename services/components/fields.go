@@ -9,12 +9,18 @@ import (
 	"time"
 )
 
+// fieldErrorf reports a field that is wrong in itself: what else it should say is then not looked at.
+func (c *checker) fieldErrorf(line int, field, format string, args ...any) {
+	c.errorf(line, field, format, args...)
+	c.faulty[field] = true
+}
+
 // checkFields compares a component's fields with the catalog.
 func (c *checker) checkFields(spec Spec) {
 	seen := map[string]int{}
 	for _, f := range c.component.Fields {
 		if line, twice := seen[f.Name]; twice {
-			c.errorf(f.Line, f.Name, "is also in line %d", line)
+			c.fieldErrorf(f.Line, f.Name, "is also in line %d", line)
 			continue
 		}
 		seen[f.Name] = f.Line
@@ -23,7 +29,8 @@ func (c *checker) checkFields(spec Spec) {
 		}
 		known, ok := spec.field(f.Name)
 		if !ok {
-			c.errorf(f.Line, f.Name, "is no field of %s %s%s", c.component.Type, c.component.Version, suggestion(f.Name, spec.names()))
+			c.fieldErrorf(f.Line, f.Name, "is no field of %s %s%s", c.component.Type, c.component.Version, suggestion(f.Name, spec.names()))
+			c.faulty[nearest(f.Name, spec.names())] = true // so it is not missing
 			continue
 		}
 		if known.Deprecated {
@@ -61,7 +68,7 @@ func (c *checker) checkRequired(spec Spec) {
 	}
 	line := c.component.lines.fields
 	for _, name := range missing(spec.Fields) {
-		c.errorf(line, name, "is missing: %s needs it", c.component.Type)
+		c.fieldErrorf(line, name, "is missing: %s needs it", c.component.Type)
 	}
 	if len(spec.Profiles) == 0 {
 		return
@@ -83,7 +90,7 @@ func (c *checker) checkRequired(spec Spec) {
 		}
 	}
 	if best != nil {
-		c.errorf(line, best[0], "is missing: %s cannot connect without %s", c.component.Type, strings.Join(ways, ", or "))
+		c.fieldErrorf(line, best[0], "is missing: %s cannot connect without %s", c.component.Type, strings.Join(ways, ", or "))
 	}
 }
 
@@ -95,10 +102,10 @@ func (c *checker) chosen(p Profile) bool {
 	})
 }
 
-// given tells whether the component has a value for the field, from wherever.
+// given tells whether the component has a value for the field, from wherever, or something that was to be one.
 func (c *checker) given(name string) bool {
 	f, ok := c.component.Field(name)
-	return ok && (f.Value != "" || f.refers())
+	return c.faulty[name] || ok && (f.Value != "" || f.refers())
 }
 
 // Forms of values. A number where a duration is wanted counts in a unit of the component's choice.
@@ -120,16 +127,16 @@ func (c *checker) checkValue(f Field, known FieldSpec) {
 	for _, used := range placeholder.FindAllString(f.Value, -1) {
 		i := slices.IndexFunc(placeholders, func(p string) bool { return strings.EqualFold(p, used) })
 		if i >= 0 && placeholders[i] != used {
-			c.errorf(f.Line, f.Name, "%s is taken as it stands: daprd knows %s", used, placeholders[i])
+			c.fieldErrorf(f.valueLine, f.Name, "%s is taken as it stands: daprd knows %s", used, placeholders[i])
 			return
 		}
 	}
 	if len(known.Allowed) > 0 && !slices.Contains(known.Allowed, f.Value) {
-		c.errorf(f.Line, f.Name, "%s is not allowed%s", shown, suggestion(f.Value, known.Allowed))
+		c.fieldErrorf(f.valueLine, f.Name, "%s is not allowed%s", shown, suggestion(f.Value, known.Allowed))
 		return
 	}
 	if want := mismatch(known, f.Value); want != "" {
-		c.errorf(f.Line, f.Name, "%s is no %s", shown, want)
+		c.fieldErrorf(f.valueLine, f.Name, "%s is no %s", shown, want)
 	}
 }
 

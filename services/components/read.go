@@ -188,9 +188,9 @@ func (r *reader) spec(n *yaml.Node, c *Component) {
 }
 
 func (r *reader) field(n *yaml.Node) (Field, bool) {
-	f := Field{Line: n.Line}
+	f := Field{Line: n.Line, valueLine: n.Line}
 	if name := child(n, "name"); name != nil {
-		f.Name = name.Value
+		f.Name, f.Line, f.valueLine = name.Value, name.Line, name.Line
 	}
 	where := f.Name
 	if where == "" {
@@ -201,7 +201,7 @@ func (r *reader) field(n *yaml.Node) (Field, bool) {
 		"name": nil,
 		"value": func(v *yaml.Node) {
 			if v.Kind == yaml.ScalarNode {
-				f.Value, f.Line = scalarText(v), v.Line
+				f.Value, f.valueLine = scalarText(v), v.Line
 				return
 			}
 			r.errorf(v.Line, where, "want one value; what has parts is written as JSON in quotes")

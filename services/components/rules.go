@@ -57,10 +57,10 @@ func (c *checker) checkRules(spec Spec) {
 
 func (c *checker) checkRule(r rule) {
 	f, _ := c.component.Field(r.field)
-	if f.refers() {
-		return // only the running sidecar knows
+	if c.faulty[r.field] || f.refers() {
+		return // the one is reported already, the other only the running sidecar knows
 	}
-	value, line, said := f.Value, f.Line, fmt.Sprintf("is %q", f.Value)
+	value, line, said := f.Value, f.valueLine, fmt.Sprintf("is %q", f.Value)
 	if value == "" {
 		value, line, said = r.byDefault, c.component.lines.fields, "is missing"
 		if r.byDefault != "" {
@@ -99,7 +99,7 @@ func (c *checker) checkTimeout() {
 			d, err = time.Duration(seconds)*time.Second, nil
 		}
 		if err == nil && d > longestRequest {
-			c.warnf(f.Line, name, "%s is longer than the %s after which the sidecar gives up (dapr-config/resiliency.yaml): the store's own answer would not be seen", f.Value, longestRequest)
+			c.warnf(f.valueLine, name, "%s is longer than the %s after which the sidecar gives up (dapr-config/resiliency.yaml): the store's own answer would not be seen", f.Value, longestRequest)
 		}
 	}
 }

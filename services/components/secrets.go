@@ -2,6 +2,7 @@ package components
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,11 @@ func (c *checker) checkSecrets(spec Spec) {
 		c.errorf(c.component.lines.secretStore, "auth.secretStore", "the set has no component %q%s", name, suggestion(name, c.secretStores()))
 	case store.Block() != "secretstores":
 		c.errorf(c.component.lines.secretStore, "auth.secretStore", "%s is no secret store but %s", name, store.Type)
+	}
+	unnamed := slices.IndexFunc(c.component.Fields, func(f Field) bool { return f.Secret != nil })
+	if unnamed >= 0 && c.component.SecretStore == "" {
+		f := c.component.Fields[unnamed]
+		c.errorf(f.Secret.line, f.Name, "secretKeyRef without auth.secretStore: nobody would look the secret up")
 	}
 	for _, f := range c.component.Fields {
 		c.checkReference(f, store)
@@ -51,14 +57,11 @@ func (c *checker) checkReference(f Field, store Component) {
 		case name == "APP_API_TOKEN" || strings.HasPrefix(name, "DAPR_") || strings.Contains(name, " "):
 			c.errorf(f.Line, f.Name, "daprd keeps the variable %s from components: take another name", f.Env)
 		case f.Value != "" || f.Secret != nil:
-			c.errorf(f.Line, f.Name, "envRef goes before value and secretKeyRef, even when the variable is not there: leave it or them out")
+			c.errorf(f.valueLine, f.Name, "envRef goes before value and secretKeyRef, even when the variable is not there: leave it or them out")
 		}
 	}
 	if f.Secret == nil {
 		return
-	}
-	if c.component.SecretStore == "" {
-		c.errorf(f.Secret.line, f.Name, "secretKeyRef without auth.secretStore: nobody would look the secret up")
 	}
 	if form := secretNames[store.Type]; form != nil && !form.MatchString(f.Secret.Name) {
 		c.errorf(f.Secret.line, f.Name, "%q can be no name of a secret in %s, which wants %s", f.Secret.Name, store.Type, form)
@@ -67,10 +70,10 @@ func (c *checker) checkReference(f Field, store Component) {
 
 func (c *checker) plainText(f Field) {
 	if f.Secret != nil {
-		c.warnf(f.Line, f.Name, "a password stands in the file, beside the reference to the secret")
+		c.warnf(f.valueLine, f.Name, "a password stands in the file, beside the reference to the secret")
 		return
 	}
-	c.errorf(f.Line, f.Name, "a secret stands in the file: take secretKeyRef, and auth.secretStore: %s", secretStore)
+	c.errorf(f.valueLine, f.Name, "a secret stands in the file: take secretKeyRef, and auth.secretStore: %s", secretStore)
 }
 
 // Connection strings are called sensitive for the password that may be in them.

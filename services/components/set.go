@@ -34,7 +34,9 @@ type Field struct {
 	// Secret is not nil when the value comes from the secret store. A Value beside it stands when the secret is missing.
 	Secret *SecretRef
 	Env    string // name of the sidecar's environment variable that is the value
-	Line   int
+	Line   int    // of its name
+
+	valueLine int // of its value; that of the name when it has none
 }
 
 // SecretRef names a value in the secret store. Key is empty when it is the same as Name.

@@ -1,6 +1,9 @@
 package components
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Store is what is known of a state store type: whether sidecart is safe on it.
 type Store struct {
@@ -73,14 +76,15 @@ func StoreOf(kind, version string) (Store, bool) {
 	return stores[i], true
 }
 
-// checkStore judges the component named state.
-func (c *checker) checkStore(spec Spec) {
+// unfitStore says why sidecart is not safe on the store of the component named state, or nothing.
+func (c *checker) unfitStore() string {
 	store, known := StoreOf(c.component.Type, c.component.Version)
 	switch {
 	case !known:
 		c.warnf(c.component.lines.kind, "spec.type",
-			"nobody has looked whether %s creates a key only if it does not exist: run the conformance test on it first", c.component.Type)
+			"nobody has looked whether %s creates a key only if it does not exist: run `sidecart components test` on it first", c.component.Type)
 	case !store.Safe:
-		c.errorf(c.component.lines.kind, "spec.type", "sidecart is not safe on %s: %s; %s", c.component.Type, store.Why, usePostgres)
+		return fmt.Sprintf("sidecart is not safe on %s: %s; %s", c.component.Type, store.Why, usePostgres)
 	}
+	return ""
 }

@@ -122,6 +122,11 @@ func (c *component) addRuntimeFields(m metadataFile) error {
 	switch kind {
 	case contrib.StateStoreType:
 		names = append(names, "primaryEncryptionKey", "secondaryEncryptionKey") // dapr/pkg/encryption
+		if slices.Contains(m.Capabilities, "transactional") {
+			names = append(names, "outboxPublishPubsub", "outboxPublishTopic", "outboxPubsub", "outboxDiscardWhenMissingState") // dapr/pkg/runtime/pubsub
+		}
+	case contrib.PubSubType:
+		names = append(names, "allowedTopics", "protectedTopics", "publishingScopes", "subscriptionScopes") // dapr/pkg/scopes
 	case contrib.BindingType:
 		names = append(names, "direction", "route") // dapr/pkg/runtime/processor/binding
 	}
