@@ -158,7 +158,7 @@ func (s *Service) Register(g *echo.Group) {
 }
 
 // Follows implements host.Service: the gateway follows nothing.
-func (s *Service) Follows() map[string]func(context.Context, []byte) { return nil }
+func (s *Service) Follows() map[string]func(context.Context, []byte) bool { return nil }
 
 // Ready tells whether every contract has been learned, or enough time has passed to start without.
 func (s *Service) Ready() error {

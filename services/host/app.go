@@ -33,12 +33,13 @@ func (h *Host) join() error {
 			wrong = append(wrong, fmt.Errorf("service %s: contract: %w", s.Name(), err))
 		}
 		s.Register(g)
+		g.GET("/internal/brokers", h.brokersOf(s.Name(), h.moves[s.Name()]))
 		h.calls.local[s.Name()] = routes
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return err
 	}
-	h.topics = subscriptions(h.services)
+	h.topics = h.subscriptions()
 	own, err := h.ownRoutes(deps)
 	if err != nil {
 		return err
@@ -83,11 +84,11 @@ func (h *Host) ownRoutes(deps httpx.Deps) (http.Handler, error) {
 	e.GET(healthPath, h.health)
 	e.GET(readyPath, h.readiness)
 	e.GET("/dapr/subscribe", h.subscribe)
-	events, err := newEvents(h.topics, h.out.Log, h.metrics)
+	events, err := newEvents(h.cfg.Brokers.components(), h.topics, h.out.Log, h.metrics)
 	if err != nil {
 		return nil, err
 	}
-	e.POST(eventsPath+":topic", events.receive)
+	e.POST(eventsPath+":broker/:topic", events.receive)
 	return e, nil
 }
 

@@ -23,6 +23,7 @@ type Config struct {
 	DaprHTTPPort   int           // DAPR_HTTP_PORT, for calls to services of other hosts; 0: there is no sidecar
 	DaprToken      string        // DAPR_API_TOKEN: what we show to the sidecar
 	PProf          bool          // serve profiles on the internal listener
+	Brokers        Brokers       // the component events go through, and maybe a second one
 	ShutdownWithin time.Duration // one deadline for the whole way down; default 8 s
 	HTTP           httpx.Config  // bounds of the services' routes
 }
@@ -40,8 +41,9 @@ type Outside struct {
 // Sidecar is what a host needs of its sidecar; *sidecar.Client is one. The host closes it.
 type Sidecar interface {
 	sidecar.State
-	sidecar.Publisher
 	sidecar.Bindings
+	// On gives a Publisher to a broker's component.
+	On(component string) sidecar.Publisher
 	// Wait returns nil once the sidecar can be called.
 	Wait(ctx context.Context) error
 	Close() error
@@ -51,6 +53,9 @@ type Sidecar interface {
 func (c Config) Defaults() Config {
 	if c.ListenHost == "" {
 		c.ListenHost = "127.0.0.1"
+	}
+	if c.Brokers.Present == "" {
+		c.Brokers.Present = sidecar.PubSub
 	}
 	if c.ShutdownWithin == 0 {
 		c.ShutdownWithin = 8 * time.Second
@@ -69,6 +74,7 @@ func (c Config) Validate() error {
 			wrong = append(wrong, fmt.Errorf("%s: %d is not a port", p.name, p.port))
 		}
 	}
+	wrong = append(wrong, c.Brokers.validate())
 	if c.ShutdownWithin < 0 {
 		wrong = append(wrong, fmt.Errorf("shutdown within %s: must not be negative", c.ShutdownWithin))
 	}

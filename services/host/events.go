@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sidecart/sidecart/services/kit/delivery"
 	"github.com/sidecart/sidecart/services/kit/failpoint"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
@@ -25,23 +26,30 @@ const (
 	maxEventBytes = 1 << 20
 )
 
-// delivery is one service's ear on a topic.
-type delivery struct {
+// ear is one service's on a topic.
+type ear struct {
 	service string
-	take    func(ctx context.Context, data []byte)
+	take    func(ctx context.Context, data []byte) (news bool)
+	counter *delivery.Counter // nil while there is one broker
 }
 
-func subscriptions(services []Service) map[string][]delivery {
-	topics := map[string][]delivery{}
-	for _, s := range services {
+func (h *Host) subscriptions() map[string][]ear {
+	topics := map[string][]ear{}
+	for _, s := range h.services {
+		e := ear{service: s.Name()}
+		if m := h.moves[s.Name()]; m != nil {
+			e.counter = m.counter
+		}
 		for topic, take := range s.Follows() {
-			topics[topic] = append(topics[topic], delivery{service: s.Name(), take: take})
+			e.take = take
+			topics[topic] = append(topics[topic], e)
 		}
 	}
 	return topics
 }
 
-// subscribe tells Dapr the topics of all services of this host, each once: an app has one subscription per topic.
+// subscribe tells Dapr the topics of all services of this host, each once a broker: an app has one subscription per component
+// and topic. The route says which broker an event came by.
 func (h *Host) subscribe(c echo.Context) error {
 	type subscription struct {
 		PubSub string `json:"pubsubname"`
@@ -49,23 +57,26 @@ func (h *Host) subscribe(c echo.Context) error {
 		Route  string `json:"route"`
 	}
 	list := []subscription{}
-	for _, topic := range slices.Sorted(maps.Keys(h.topics)) {
-		list = append(list, subscription{PubSub: sidecar.PubSub, Topic: topic, Route: eventsPath + topic})
+	for _, component := range h.cfg.Brokers.components() {
+		for _, topic := range slices.Sorted(maps.Keys(h.topics)) {
+			list = append(list, subscription{PubSub: component, Topic: topic, Route: eventsPath + component + "/" + topic})
+		}
 	}
 	return c.JSON(http.StatusOK, list)
 }
 
-// events takes what the broker delivers.
+// events takes what the brokers deliver.
 type events struct {
-	topics map[string][]delivery
-	log    *slog.Logger
-	count  *prometheus.CounterVec
+	brokers []string // components; the index is delivery.Present or delivery.Next
+	topics  map[string][]ear
+	log     *slog.Logger
+	count   *prometheus.CounterVec
 }
 
-func newEvents(topics map[string][]delivery, log *slog.Logger, reg prometheus.Registerer) (*events, error) {
-	e := &events{topics: topics, log: log, count: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sidecart_host_events_total", Help: "Events that the broker delivered, by what became of them.",
-	}, []string{"topic", "outcome"})}
+func newEvents(brokers []string, topics map[string][]ear, log *slog.Logger, reg prometheus.Registerer) (*events, error) {
+	e := &events{brokers: brokers, topics: topics, log: log, count: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "sidecart_host_events_total", Help: "Events that the brokers delivered, by what became of them.",
+	}, []string{"broker", "topic", "outcome"})}
 	if err := reg.Register(e.count); err != nil {
 		return nil, fmt.Errorf("host: metrics: %w", err)
 	}
@@ -75,12 +86,13 @@ func newEvents(topics map[string][]delivery, log *slog.Logger, reg prometheus.Re
 // receive hands an event to every service of the host that follows its topic. It always acknowledges: brokers
 // differ too much in what they do otherwise, and followers find what is missing in the source's journal.
 func (e *events) receive(c echo.Context) error {
-	topic := c.Param("topic")
+	component, topic := c.Param("broker"), c.Param("topic")
+	broker := slices.Index(e.brokers, component)
 	ears, known := e.topics[topic]
 	outcome := "delivered"
 	switch event, err := readEvent(c.Request()); {
-	case !known:
-		topic, outcome = "unknown", "no_follower" // a label must not come from the request
+	case !known || broker < 0:
+		component, topic, outcome = "unknown", "unknown", "no_follower" // a label must not come from the request
 	case err != nil:
 		outcome = "unreadable"
 		e.log.WarnContext(c.Request().Context(), "event dropped", slog.String("topic", topic), slog.Any("error", err))
@@ -88,13 +100,13 @@ func (e *events) receive(c echo.Context) error {
 		ctx := httpx.ContextWithTraceParent(c.Request().Context(), event.TraceParent)
 		failpoint.Deliver(func() {
 			for _, ear := range ears {
-				if !e.deliver(ctx, ear, event) {
+				if !e.deliver(ctx, ear, broker, event) {
 					outcome = "panicked"
 				}
 			}
 		})
 	}
-	e.count.WithLabelValues(topic, outcome).Inc()
+	e.count.WithLabelValues(component, topic, outcome).Inc()
 	return c.JSON(http.StatusOK, map[string]string{"status": "SUCCESS"})
 }
 
@@ -110,7 +122,7 @@ func readEvent(r *http.Request) (sidecar.CloudEvent, error) {
 }
 
 // deliver keeps one service's mistake from the others.
-func (e *events) deliver(ctx context.Context, ear delivery, event sidecar.CloudEvent) (ok bool) {
+func (e *events) deliver(ctx context.Context, ear ear, broker int, event sidecar.CloudEvent) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			e.log.ErrorContext(ctx, "panic while taking an event", slog.String("service", ear.service),
@@ -118,6 +130,11 @@ func (e *events) deliver(ctx context.Context, ear delivery, event sidecar.CloudE
 			ok = false
 		}
 	}()
-	ear.take(ctx, event.Data)
+	news := ear.take(ctx, event.Data)
+	if ear.counter != nil {
+		if err := ear.counter.Note(broker, event, news); err != nil {
+			e.log.DebugContext(ctx, "event not counted", slog.String("event", event.ID), slog.Any("error", err))
+		}
+	}
 	return true
 }

@@ -20,7 +20,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeSidecar stands in for the process beside us: only that it is there matters here.
 type fakeSidecar struct {
 	sidecar.State
-	sidecar.Publisher
 	sidecar.Bindings
 	up     chan struct{} // closed when it is
 	closed atomic.Bool
@@ -41,6 +40,9 @@ func (s *fakeSidecar) Wait(ctx context.Context) error {
 	}
 }
 
+// On gives no publisher: nothing is published unless a test brings its own.
+func (s *fakeSidecar) On(string) sidecar.Publisher { return nil }
+
 func (s *fakeSidecar) Close() error { s.closed.Store(true); return nil }
 
 // fakeService is a service whose every part a test can set.
@@ -48,7 +50,7 @@ type fakeService struct {
 	name     string
 	contract []byte
 	routes   func(g *echo.Group)
-	follows  map[string]func(context.Context, []byte)
+	follows  map[string]func(context.Context, []byte) bool
 	run      func(context.Context) error
 	notReady atomic.Bool
 	deps     Deps
@@ -61,7 +63,7 @@ func (s *fakeService) Register(g *echo.Group) {
 		s.routes(g)
 	}
 }
-func (s *fakeService) Follows() map[string]func(context.Context, []byte) { return s.follows }
+func (s *fakeService) Follows() map[string]func(context.Context, []byte) bool { return s.follows }
 func (s *fakeService) Run(ctx context.Context) error {
 	if s.run != nil {
 		return s.run(ctx)

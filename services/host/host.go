@@ -21,9 +21,10 @@ type Host struct {
 	out      Outside
 	metrics  prometheus.Registerer // the host's own
 	services []Service
-	topics   map[string][]delivery // who follows what
-	app      http.Handler          // what the sidecar talks to
-	internal http.Handler          // what operators talk to
+	moves    map[string]*move // by service; nil while there is one broker
+	topics   map[string][]ear // who follows what
+	app      http.Handler     // what the sidecar talks to
+	internal http.Handler     // what operators talk to
 	calls    *transport
 
 	sidecarUp atomic.Bool // it was seen healthy since the start
@@ -62,10 +63,10 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	if len(names) == 0 {
 		return nil, errors.New("host: no services given")
 	}
-	h := &Host{cfg: cfg, out: out, metrics: own, addresses: addresses{open: make(chan struct{})}}
+	h := &Host{cfg: cfg, out: out, metrics: own, moves: map[string]*move{}, addresses: addresses{open: make(chan struct{})}}
 	h.calls = newTransport(cfg, out.Log)
 	shared := Deps{
-		Now: out.Now, NewID: out.NewID, Writer: out.NewID(), State: out.Sidecar, Publisher: out.Sidecar, Bindings: out.Sidecar,
+		Now: out.Now, NewID: out.NewID, Writer: out.NewID(), State: out.Sidecar, Bindings: out.Sidecar,
 		Client: &http.Client{Transport: h.calls, CheckRedirect: noRedirects}, Tracer: out.Tracer, Services: names, HostReady: h.ready,
 	}
 	var wrong []error
@@ -86,6 +87,7 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 func (h *Host) make(f Named, d Deps) (Service, error) {
 	d.Log = h.out.Log.With(slog.String("service", f.Name))
 	d.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"service": f.Name}, h.out.Metrics)
+	d.Publisher, h.moves[f.Name] = h.publisher(d.Log)
 	s, err := f.New(d)
 	if err != nil {
 		return nil, err
@@ -93,7 +95,7 @@ func (h *Host) make(f Named, d Deps) (Service, error) {
 	if s.Name() != f.Name {
 		return nil, fmt.Errorf("calls itself %q", s.Name())
 	}
-	return s, nil
+	return s, h.moves[f.Name].follow(h.cfg.Brokers, s, d)
 }
 
 // ready is nil when the sidecar was seen and every service is ready.

@@ -37,7 +37,7 @@ func TestOnlyTheSidecarGetsIn(t *testing.T) {
 	require.NoError(t, err)
 	paths := map[string]string{
 		"/shop/v1/trace": http.MethodGet, "/shop/openapi.yaml": http.MethodGet, "/dapr/subscribe": http.MethodGet,
-		"/events/order": http.MethodPost, "/readyz": http.MethodGet, "/nothing": http.MethodGet, "/healthz/": http.MethodGet,
+		"/events/pubsub/order": http.MethodPost, "/readyz": http.MethodGet, "/nothing": http.MethodGet, "/healthz/": http.MethodGet,
 	}
 	for path, method := range paths {
 		for _, token := range []string{"", "wrong", "righ", "right "} {
@@ -65,23 +65,23 @@ func TestContractsAreServed(t *testing.T) {
 
 func TestEventsReachEveryFollowerAndAreAlwaysAcknowledged(t *testing.T) {
 	got := map[string][]string{}
-	take := func(name string) func(context.Context, []byte) {
-		return func(_ context.Context, data []byte) { got[name] = append(got[name], string(data)) }
+	take := func(name string) func(context.Context, []byte) bool {
+		return func(_ context.Context, data []byte) bool { got[name] = append(got[name], string(data)); return true }
 	}
-	a := &fakeService{name: "a", follows: map[string]func(context.Context, []byte){"order": take("a"), "payment": take("a")}}
-	b := &fakeService{name: "b", follows: map[string]func(context.Context, []byte){"order": func(context.Context, []byte) { panic("b is broken") }}}
-	c := &fakeService{name: "c", follows: map[string]func(context.Context, []byte){"order": take("c")}}
+	a := &fakeService{name: "a", follows: map[string]func(context.Context, []byte) bool{"order": take("a"), "payment": take("a")}}
+	b := &fakeService{name: "b", follows: map[string]func(context.Context, []byte) bool{"order": func(context.Context, []byte) bool { panic("b is broken") }}}
+	c := &fakeService{name: "c", follows: map[string]func(context.Context, []byte) bool{"order": take("c")}}
 	reg := prometheus.NewRegistry()
 	h, err := New(Config{}, Outside{Sidecar: upSidecar(), Metrics: reg}, a.named(), b.named(), c.named())
 	require.NoError(t, err)
-	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"order","route":"/events/order"},{"pubsubname":"pubsub","topic":"payment","route":"/events/payment"}]`,
+	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"order","route":"/events/pubsub/order"},{"pubsubname":"pubsub","topic":"payment","route":"/events/pubsub/payment"}]`,
 		request(t, h.app, http.MethodGet, "/dapr/subscribe", "", "").Body.String())
 
 	event := `{"specversion":"1.0","id":"order/0/1","type":"t","source":"order","data":{"seq":1}}`
 	segment := `{"id":"x","data":"` + strings.Repeat("x", 250<<10) + `"}` // larger than the bound of other bodies
 	for path, body := range map[string]string{
-		"/events/order": event, "/events/payment": segment, "/events/unknown": event, "/events/order?bad": "not an event",
-		"/events/payment?large": strings.Repeat("x", maxEventBytes+1),
+		"/events/pubsub/order": event, "/events/pubsub/payment": segment, "/events/pubsub/unknown": event,
+		"/events/another/order": event, "/events/pubsub/order?bad": "not an event", "/events/pubsub/payment?large": strings.Repeat("x", maxEventBytes+1),
 	} {
 		w := request(t, h.app, http.MethodPost, path, "", body)
 		assert.Equal(t, http.StatusOK, w.Code, path)

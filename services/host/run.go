@@ -113,7 +113,9 @@ func (h *Host) serve(l net.Listener, handler http.Handler, cfg httpx.ServerConfi
 
 // runService runs one service; if it ends while nobody asked it to, the host fails.
 func (h *Host) runService(work context.Context, s Service, failed chan<- error) error {
+	end := h.moves[s.Name()].begin(work)
 	err := s.Run(work)
+	end()
 	if work.Err() == nil {
 		if err == nil {
 			err = errors.New("ended by itself")

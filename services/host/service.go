@@ -42,8 +42,8 @@ type Service interface {
 	// Register adds the routes; g is already under /{name}.
 	Register(g *echo.Group)
 	// Follows gives, for each topic it wants pushed, the function that takes an event's data (an encoded segment).
-	// The function must return soon and cannot refuse.
-	Follows() map[string]func(ctx context.Context, data []byte)
+	// The function must return soon and cannot refuse; news says that the segment was not known yet.
+	Follows() map[string]func(ctx context.Context, data []byte) (news bool)
 	// Run works until ctx ends, then stops cleanly and returns nil or ctx's error. Any earlier return ends the process.
 	Run(ctx context.Context) error
 	// Ready is nil when the service can do its work now, or says why not.

@@ -93,8 +93,8 @@ func (s *Service) Name() string { return name }
 func (s *Service) Contract() []byte { return contract }
 
 // Follows asks for the events of order.
-func (s *Service) Follows() map[string]func(ctx context.Context, data []byte) {
-	return map[string]func(context.Context, []byte){"order": s.orders.Deliver}
+func (s *Service) Follows() map[string]func(ctx context.Context, data []byte) bool {
+	return map[string]func(context.Context, []byte) bool{"order": s.orders.Deliver}
 }
 
 // Ready is nil when the journal can commit.

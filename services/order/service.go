@@ -144,8 +144,8 @@ func (s *Service) Name() string { return Name }
 func (s *Service) Contract() []byte { return contract }
 
 // Follows takes what payment and inventory publish.
-func (s *Service) Follows() map[string]func(context.Context, []byte) {
-	return map[string]func(context.Context, []byte){
+func (s *Service) Follows() map[string]func(context.Context, []byte) bool {
+	return map[string]func(context.Context, []byte) bool{
 		sourcePayment:   s.payments.Deliver,
 		sourceInventory: s.inventory.Deliver,
 	}

@@ -83,8 +83,8 @@ func (s *Service) Name() string { return Name }
 func (s *Service) Contract() []byte { return nil }
 
 // Follows takes what order publishes.
-func (s *Service) Follows() map[string]func(context.Context, []byte) {
-	return map[string]func(context.Context, []byte){source: s.follower.Deliver}
+func (s *Service) Follows() map[string]func(context.Context, []byte) bool {
+	return map[string]func(context.Context, []byte) bool{source: s.follower.Deliver}
 }
 
 // Run works until ctx ends. The journal ends last, so that answers of the provider are still recorded.

@@ -117,12 +117,12 @@ func (f *Follower) arrange(source headsOf) *running {
 }
 
 // Deliver takes a pushed segment, as the broker delivered it. It never fails and never blocks for long: what
-// cannot be used now is pulled later.
-func (f *Follower) Deliver(ctx context.Context, data []byte) {
+// cannot be used now is pulled later. news is false when the segment was known already or cannot be used.
+func (f *Follower) Deliver(ctx context.Context, data []byte) (news bool) {
 	r := f.running.Load()
 	if r == nil || len(data) > sidecar.MaxValueBytes {
 		f.metrics.pushesDropped.Inc()
-		return
+		return false
 	}
 	var s journal.Segment
 	err := json.Unmarshal(data, &s)
@@ -135,11 +135,13 @@ func (f *Follower) Deliver(ctx context.Context, data []byte) {
 	if err != nil {
 		f.metrics.pushesDropped.Inc()
 		f.strangers.failed(ctx, "a pushed segment cannot be used and is dropped", err)
-		return
+		return false
 	}
-	if !r.feeds[s.Shard].add(newSegment(s)) {
+	news = r.feeds[s.Shard].add(newSegment(s))
+	if !news {
 		f.metrics.duplicates.Inc()
 	}
+	return news
 }
 
 // look asks the source for its heads again and again: it finds lost tails, feeds LevelAt, and acknowledges.

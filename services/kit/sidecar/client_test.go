@@ -77,7 +77,7 @@ func TestBoundsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 }
 
 func TestCloudEventsKeepEverythingWeSet(t *testing.T) {
-	event := CloudEvent{ID: "order/0/1", Type: "t", Source: "order", TraceParent: "tp", Data: []byte(`{"a":1}`)}
+	event := CloudEvent{ID: "order/0/1", Type: "t", Source: "order", TraceParent: "tp", Shares: "pubsub=100", Data: []byte(`{"a":1}`)}
 	encoded, err := EncodeCloudEvent(event)
 	require.NoError(t, err)
 	back, err := DecodeCloudEvent(encoded)

@@ -51,6 +51,7 @@ type CloudEvent struct {
 	Type        string
 	Source      string
 	TraceParent string
+	Shares      string // what each of several brokers is given (package delivery); travels as the extension sidecartshares
 	Data        []byte // a JSON document
 }
 

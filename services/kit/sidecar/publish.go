@@ -21,6 +21,7 @@ type envelope struct {
 	DataContentType string         `json:"datacontenttype"`
 	TraceParent     string         `json:"traceparent,omitzero"`
 	TraceID         string         `json:"traceid,omitzero"` // Dapr overwrites traceparent unless its older name is there
+	Shares          string         `json:"sidecartshares,omitzero"`
 	Data            jsontext.Value `json:"data"`
 }
 
@@ -28,7 +29,7 @@ type envelope struct {
 func EncodeCloudEvent(event CloudEvent) ([]byte, error) {
 	b, err := json.Marshal(envelope{
 		SpecVersion: "1.0", ID: event.ID, Source: event.Source, Type: event.Type,
-		DataContentType: "application/json", TraceParent: event.TraceParent, TraceID: event.TraceParent, Data: event.Data,
+		DataContentType: "application/json", TraceParent: event.TraceParent, TraceID: event.TraceParent, Shares: event.Shares, Data: event.Data,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cloud event %s: %w", event.ID, err)
@@ -42,19 +43,32 @@ func DecodeCloudEvent(b []byte) (CloudEvent, error) {
 	if err := json.Unmarshal(b, &e); err != nil {
 		return CloudEvent{}, fmt.Errorf("cloud event: %w", err)
 	}
-	return CloudEvent{ID: e.ID, Type: e.Type, Source: e.Source, TraceParent: e.TraceParent, Data: e.Data}, nil
+	return CloudEvent{ID: e.ID, Type: e.Type, Source: e.Source, TraceParent: e.TraceParent, Shares: e.Shares, Data: e.Data}, nil
 }
 
-// Publish sends event on topic.
+// Publish sends event on topic of the component PubSub.
 func (c *Client) Publish(ctx context.Context, topic string, event CloudEvent) error {
+	return c.On(PubSub).Publish(ctx, topic, event)
+}
+
+// On gives a Publisher to another broker's component.
+func (c *Client) On(component string) Publisher { return broker{client: c, component: component} }
+
+// broker is one pub/sub component of a Client's sidecar.
+type broker struct {
+	client    *Client
+	component string
+}
+
+func (b broker) Publish(ctx context.Context, topic string, event CloudEvent) error {
 	encoded, err := EncodeCloudEvent(event)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishWithin)
+	ctx, cancel := context.WithTimeout(ctx, b.client.cfg.PublishWithin)
 	defer cancel()
-	if err := c.api.PublishEvent(ctx, PubSub, topic, encoded, dapr.PublishEventWithContentType(ContentTypeCloudEvent)); err != nil {
-		return fmt.Errorf("publish %s on %s: %w", event.ID, topic, err)
+	if err := b.client.api.PublishEvent(ctx, b.component, topic, encoded, dapr.PublishEventWithContentType(ContentTypeCloudEvent)); err != nil {
+		return fmt.Errorf("publish %s on %s of %s: %w", event.ID, topic, b.component, err)
 	}
 	return nil
 }

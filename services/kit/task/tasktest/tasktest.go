@@ -33,7 +33,7 @@ type World struct {
 
 	mu     sync.Mutex
 	routes map[string]http.Handler                  // by service
-	follow map[string]func(context.Context, []byte) // by topic: the one service under test
+	follow map[string]func(context.Context, []byte) bool // by topic: the one service under test
 	outer  Outside
 }
 
@@ -44,7 +44,7 @@ type Outside func(ctx context.Context, name, operation string, data []byte, meta
 func New(t testing.TB) *World {
 	return &World{
 		T: t, Store: journaltest.NewStore(), routes: map[string]http.Handler{},
-		follow: map[string]func(context.Context, []byte){},
+		follow: map[string]func(context.Context, []byte) bool{},
 		outer: func(context.Context, string, string, []byte, map[string]string) (sidecar.BindingResult, error) {
 			return sidecar.BindingResult{}, errors.New("tasktest: there is no outside")
 		},
