@@ -52,7 +52,7 @@ func endure(ctx context.Context, c config) (err error) {
 	if e.folder, err = os.MkdirTemp("", "sidecart-endure-"); err != nil {
 		return err
 	}
-	fmt.Printf("endure: %s, %d customers, %.1f minutes; data and logs in %s\n", c.placement, c.customers, c.minutes, e.folder)
+	fmt.Printf("endure: %s on %s, %d customers, %.1f minutes; data and logs in %s\n", c.placement, c.set, c.customers, c.minutes, e.folder)
 	if err := e.open(ctx); err != nil {
 		return err
 	}
@@ -76,21 +76,17 @@ func tell(line string) error {
 
 // open starts the shop from copies of the binaries, so that a build meanwhile changes nothing.
 func (e *enduring) open(ctx context.Context) error {
-	options := []harness.Option{}
+	options, err := harness.Copies(e.folder)
+	if err != nil {
+		return err
+	}
+	options = append(options, harness.WithSet(e.set))
 	for _, s := range settings {
 		options = append(options, harness.WithEnv(s[0], s[1]))
-	}
-	for _, name := range []string{"daprd", "broker", "sidecart"} {
-		program := filepath.Join(e.folder, name)
-		if err := copyProgram(filepath.Join(harness.Root(), ".bin", name), program); err != nil {
-			return fmt.Errorf("scripts/up --build builds what is missing: %w", err)
-		}
-		options = append(options, harness.WithProgram(name, program))
 	}
 	onEvent := func(ev run.Event) { _ = tell(time.Now().UTC().Format("15:04:05 ") + ev.String()) }
 	starting, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
-	var err error
 	e.shop, err = harness.Start(starting, harness.Placement(e.placement), filepath.Join(e.folder, "shop"), onEvent, options...)
 	if err != nil {
 		return err
@@ -158,20 +154,4 @@ func (e *enduring) profiles(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func copyProgram(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		return errors.Join(err, out.Close())
-	}
-	return out.Close()
 }

@@ -18,7 +18,7 @@ import (
 // config is what the flags say.
 type config struct {
 	minutes             float64
-	placement           string
+	placement, set      string
 	customers, products int
 	every               time.Duration
 	seed                uint64
@@ -31,6 +31,7 @@ func parse(args []string) (config, error) {
 	f := cli.Flags("endure", "Keeps a shop under full load and records how much memory it takes.")
 	f.Float64Var(&c.minutes, "minutes", 20, "of load; more than 16, and inventory has begun to forget finished holds")
 	f.StringVar(&c.placement, "placement", "one", "one or split")
+	f.StringVar(&c.set, "set", "embedded", "component set: a folder of components/, or a path")
 	f.IntVar(&c.customers, "customers", 32, "customers at a time, who never pause")
 	f.IntVar(&c.products, "products", 24, "products on sale, of each more than anybody can buy")
 	f.DurationVar(&c.every, "every", 10*time.Second, "time between two samples")

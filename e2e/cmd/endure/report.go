@@ -114,7 +114,7 @@ func (e *enduring) markdown() []byte {
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(&b, format+"\n", args...) }
 	first, last := e.samples[0], e.samples[len(e.samples)-1]
 	_, orders := e.crowd.count()
-	line("`scripts/endure --minutes %g --placement %s --customers %d --seed %d`, %s UTC", e.minutes, e.placement, e.customers, e.seed, e.began.UTC().Format("2006-01-02 15:04"))
+	line("`scripts/endure --minutes %g --placement %s --set %s --customers %d --seed %d`, %s UTC", e.minutes, e.placement, e.set, e.customers, e.seed, e.began.UTC().Format("2006-01-02 15:04"))
 	line("")
 	line("Settings:")
 	for _, s := range settings {

@@ -18,7 +18,7 @@ import (
 // config is what the flags say.
 type config struct {
 	kills, books, customers int
-	placement               string
+	placement, set          string
 	seed                    uint64
 	minutes                 float64
 	every, pause            time.Duration
@@ -31,6 +31,7 @@ func parse(args []string) (config, error) {
 	f := cli.Flags("soak", "Kills processes of a shop at random under load and checks that nothing is oversold, lost or doubled.")
 	f.IntVar(&c.kills, "kills", 100, "how many kills")
 	f.StringVar(&c.placement, "placement", "split", "one, split, or replicas (two of inventory and of order)")
+	f.StringVar(&c.set, "set", "embedded", "component set: a folder of components/, or a path")
 	f.Uint64Var(&c.seed, "seed", 1, "of every choice that is ours; what the machine does in between is its own")
 	f.Float64Var(&c.minutes, "minutes", 0, "stop after so many minutes, whatever --kills says; 0: no such limit")
 	f.DurationVar(&c.every, "every", 1300*time.Millisecond, "time from one kill to the next, on average")

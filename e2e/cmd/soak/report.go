@@ -67,7 +67,7 @@ func (s *soaking) markdown() string {
 	disturbed, _ := s.prober.Recoveries()
 	disturbed = slices.DeleteFunc(disturbed, func(r chaos.Recovery) bool { return !r.Disturbed })
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(&b, format+"\n", args...) }
-	line("`scripts/soak --kills %d --placement %s --seed %d`, %s UTC, %s in all", s.config.kills, s.placement, s.seed,
+	line("`scripts/soak --kills %d --placement %s --set %s --seed %d`, %s UTC, %s in all", s.config.kills, s.placement, s.set, s.seed,
 		s.began.UTC().Format("2006-01-02 15:04"), time.Since(s.began).Round(time.Second))
 	line("")
 	line("| | |\n|---|---|")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -54,7 +53,7 @@ func soak(ctx context.Context, c config) (err error) {
 	if s.folder, err = os.MkdirTemp("", "sidecart-soak-"); err != nil {
 		return err
 	}
-	fmt.Printf("soak: %s, seed %d, up to %d kills; data and logs in %s\n", c.placement, c.seed, c.kills, s.folder)
+	fmt.Printf("soak: %s on %s, seed %d, up to %d kills; data and logs in %s\n", c.placement, c.set, c.seed, c.kills, s.folder)
 	if err := s.open(ctx); err != nil {
 		return err
 	}
@@ -83,14 +82,12 @@ func soak(ctx context.Context, c config) (err error) {
 
 // open starts the shop from copies of the binaries.
 func (s *soaking) open(ctx context.Context) error {
-	options := chaos.Options()
-	for _, name := range []string{"daprd", "broker", "sidecart"} {
-		program := filepath.Join(s.folder, name)
-		if err := copyProgram(filepath.Join(harness.Root(), ".bin", name), program); err != nil {
-			return fmt.Errorf("scripts/up --build builds what is missing: %w", err)
-		}
-		options = append(options, harness.WithProgram(name, program))
+	options, err := harness.Copies(s.folder)
+	if err != nil {
+		return err
 	}
+	options = append(options, chaos.Options()...)
+	options = append(options, harness.WithSet(s.set))
 	log, err := os.Create(filepath.Join(s.folder, "events.log"))
 	if err != nil {
 		return err
@@ -116,22 +113,6 @@ func (s *soaking) open(ctx context.Context) error {
 		},
 	}
 	return nil
-}
-
-func copyProgram(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		return errors.Join(err, out.Close())
-	}
-	return out.Close()
 }
 
 // rounds kills and compares until the kills, the time or the patience with violations are used up.
