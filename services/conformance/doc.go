@@ -9,7 +9,7 @@
 // that a broker does otherwise is to make effects late.
 //
 // What it does to the store: it writes below a prefix of its own, conformance/{run}/…, some ten thousand keys with about
-// 40 MB in all, at up to 32 writes at a time, and deletes them at the end, also when it is ended early. To a broker: it publishes some
+// 40 MB in all, at up to 16 writes at a time, and deletes them at the end, also when it is ended early. To a broker: it publishes some
 // sixty events on one topic that nobody else uses; a broker that keeps a queue for an app keeps one afterwards.
 //
 // What it cannot see: whether an acknowledged write survives a power cut (that is the store's fsync), replicas of the

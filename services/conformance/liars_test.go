@@ -348,10 +348,10 @@ var lies = []struct {
 			return nil
 		}
 	}},
-	{"pace", conformance.LevelDegraded, "two seconds a create", []string{"create-race"}, func(s *setting) {
+	{"pace", conformance.LevelDegraded, "three seconds a create", nil, func(s *setting) {
 		s.liar.create = func(ctx context.Context, key string, value []byte) error {
 			if strings.Contains(key, "/pace/") {
-				<-time.After(2 * time.Second)
+				<-time.After(3 * time.Second)
 			}
 			return s.liar.State.Create(ctx, key, value)
 		}

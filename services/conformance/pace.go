@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// Of the pace: callers and value are those of a busy shop with its shards.
+// Of the pace. A shop has one commit under way for each shard: four services with two shards each make eight callers, and
+// the value is a segment with a few orders.
 const (
-	paceCallers    = 32
+	paceCallers    = 8
 	paceValueBytes = 4 << 10
 	maxPaceKeys    = 10_000
 	aloneKeys      = 100
-	slowCreate     = time.Second
+	slowCreate     = 2 * time.Second
 )
 
 // paceChecks measure; on a machine that does other things at the same time the figures are a lower bound.

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { started = true },
 	}
-	root.AddCommand(serveCommand(getenv), sandbox.Command(), versionCommand())
+	root.AddCommand(serveCommand(getenv), componentsCommand(getenv), sandbox.Command(), versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -52,11 +52,19 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitOK
 	}
 	_, _ = fmt.Fprintln(stderr, "sidecart:", err)
-	if _, wrong := errors.AsType[*configError](err); wrong || !started {
+	_, misconfigured := errors.AsType[*configError](err)
+	_, misused := errors.AsType[*usageError](err)
+	if misconfigured || misused || !started {
 		return exitUsage
 	}
 	return exitFailure
 }
+
+// usageError marks what is wrong with the command line but is only found while the command runs.
+type usageError struct{ error }
+
+// Unwrap gives the complaint.
+func (e *usageError) Unwrap() error { return e.error }
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{

@@ -18,10 +18,10 @@ import (
 	"github.com/sidecart/sidecart/services/kit/sidecar/daprd"
 )
 
-// The app ids of the two sidecars. Brokers name queues and groups after them, so they are always the same: a second run
-// finds what the first one left and leaves nothing more.
+// AppID is the app id of the sidecar with the app, otherID of the one without. Brokers name queues and groups after them, so
+// they are always the same: a second run finds what the first one left and leaves nothing more.
 const (
-	appID   = "sidecart-conformance"
+	AppID   = "sidecart-conformance"
 	otherID = "sidecart-conformance-other"
 )
 
@@ -97,7 +97,7 @@ type pair struct{ one, other *daprd.Process }
 func startPair(ctx context.Context, cfg Config, component string, app *app) (*pair, error) {
 	base := daprd.Config{Binary: cfg.Daprd, Set: cfg.Set, Only: []string{component}, Environ: cfg.Environ}
 	other := base
-	base.AppID, other.AppID = appID, otherID
+	base.AppID, other.AppID = AppID, otherID
 	if app != nil {
 		base.AppPort, base.AppToken = app.port, app.token
 	}
