@@ -60,6 +60,7 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	return s.addProc(&proc{
 		argv: append([]string{daprd}, daprdArgs(app, s.resources(app), ports)...), dir: app.Dir, env: append(env, s.serverEnv...),
 		probe: httpProbe{urls: []string{localURL(ports.DaprHTTP) + outboundReady}, token: s.tokens.API, client: client}.once,
+		setup: s.awaitServers,
 		view: Process{
 			Name: app.Name + sidecarSuffix, App: app.ID, Kind: KindSidecar, URL: localURL(ports.DaprHTTP), Ports: sidecarPorts,
 		},

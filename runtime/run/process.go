@@ -65,9 +65,9 @@ type proc struct {
 	env   []string
 	probe probe
 	log   *logFile
-	// Of servers: what to do before every start (nil: nothing), whose rights it has (nil: ours).
+	// setup is done before every start; nil: nothing. Its error ends the stack, unless ctx has ended.
 	setup func(ctx context.Context) error
-	user  *servers.User
+	user  *servers.User // of servers only: as whom it runs; nil: as we do
 	// asks it to end; 0: SIGTERM
 	stopSignal syscall.Signal
 	// Of servers and infrastructure only, which stop one by one.
@@ -94,16 +94,20 @@ type controlRequest struct {
 func (p *proc) supervise(ctx context.Context) error {
 	var deaths []time.Time
 	ready := false
-	held := false
+	down := false
 	for ctx.Err() == nil {
-		if held {
-			held = !p.awaitStart(ctx)
+		if down {
+			down = !p.awaitStart(ctx)
 			continue
 		}
-		in, err := p.start(ctx)
-		if err != nil && ctx.Err() != nil {
-			continue // stopped while it was being set up
+		if held, err := p.prepare(ctx); held || ctx.Err() != nil {
+			down = held
+			continue
+		} else if err != nil {
+			p.setState(StateFailed, 0)
+			return fmt.Errorf("%s: setting up: %w", p.view.Name, err)
 		}
+		in, err := p.start()
 		if err != nil {
 			p.setState(StateFailed, 0)
 			return fmt.Errorf("%s: %w", p.view.Name, err)
@@ -111,7 +115,7 @@ func (p *proc) supervise(ctx context.Context) error {
 		end := p.watch(ctx, in)
 		ready = ready || end.wasReady
 		if end.held || ctx.Err() != nil {
-			held = end.held
+			down = end.held
 			continue
 		}
 		deaths = recent(append(deaths, time.Now()))
@@ -119,7 +123,7 @@ func (p *proc) supervise(ctx context.Context) error {
 			p.setState(StateFailed, 0)
 			return err
 		}
-		held = p.backOff(ctx, in, len(deaths))
+		down = p.backOff(ctx, in, len(deaths))
 		p.mu.Lock()
 		p.view.Restarts++
 		p.mu.Unlock()
@@ -136,13 +140,34 @@ func recent(deaths []time.Time) []time.Time {
 	return deaths
 }
 
-func (p *proc) start(ctx context.Context) (*instance, error) {
-	if p.setup != nil {
-		p.setState(StateStarting, 0)
-		if err := p.setup(ctx); err != nil {
-			return nil, fmt.Errorf("setting up: %w", err)
+// prepare does the set-up that comes before a start. held: it was told to stay down meanwhile.
+func (p *proc) prepare(ctx context.Context) (held bool, err error) {
+	if p.setup == nil {
+		return false, nil
+	}
+	p.setState(StateStarting, 0)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- p.setup(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			return false, err
+		case r := <-p.control:
+			if r.start {
+				r.reply <- nil
+				continue
+			}
+			cancel()
+			<-done
+			p.hold(r, "held down")
+			return true, nil
 		}
 	}
+}
+
+func (p *proc) start() (*instance, error) {
 	p.stack.ports.beforeUse(p.view.Ports)
 	in, err := p.stack.spawner.spawn(p.argv, p.dir, p.env, p.user, p.log)
 	if err != nil {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -92,6 +93,27 @@ func (s *Stack) addServer(plan servers.Process) error {
 			Name: plan.Name, App: plan.Name, Kind: KindServer, URL: plan.URL, Ports: Ports{App: plan.Port}, Version: plan.Version,
 		},
 	})
+}
+
+// awaitServers waits until every private server is ready: most components end their sidecar at once when their server is not there. The
+// kind of waiting that a supervised process can do, which stopping waits for: it ends with ctx.
+func (s *Stack) awaitServers(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if !slices.ContainsFunc(s.list(), func(p *proc) bool {
+			view := p.snapshot()
+			return view.Kind == KindServer && (view.State != StateReady || p.condemned())
+		}) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // given looks a variable up as the sidecars will have it: from the caller, the run file or the runner's own environment.

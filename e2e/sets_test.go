@@ -1,0 +1,147 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecart/sidecart/e2e/chaos"
+	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/e2e/matrix"
+	"github.com/sidecart/sidecart/runtime/run"
+	"github.com/sidecart/sidecart/runtime/servers"
+)
+
+// Sets that this machine can run, with the programs of its packages, and those that need a cloud account, which only validation sees
+// (services/components). The embedded set's journeys and kills have tests of their own; here it is what the others are compared with.
+var (
+	runnableSets = []string{"redis", "postgres", "mysql", "kafka"}
+	cloudSets    = []string{"aws", "azure", "gcp", "aliyun"}
+)
+
+const embedded = "embedded"
+
+// TestEverySet is the swap matrix: on every component set, in both placements, the same binary goes through a run with every process
+// killed once, the set's own servers among them, a cold start, the journeys, and the store's conformance suite.
+//
+// SIDECART_E2E_SETS=redis,postgres chooses sets, "all" wants all of them; a set that is chosen and cannot run fails, otherwise it is
+// skipped and says why. SIDECART_WRITE_MATRIX=1 also compares speeds and writes the table into docs/component-sets.md.
+func TestEverySet(t *testing.T) {
+	harness.SkipIfShort(t)
+	table := matrix.New()
+	write := os.Getenv("SIDECART_WRITE_MATRIX") == "1"
+	sets, wanted := chosenSets(write)
+	t.Run("cells", func(t *testing.T) {
+		for _, set := range sets {
+			t.Run(set, func(t *testing.T) {
+				if _, err := servers.Check(setFolder(set), os.Getenv); err != nil {
+					require.False(t, wanted, "%v", err)
+					table.Skip(set, err.Error())
+					t.Skip(err)
+				}
+				harness.Each(t, func(t *testing.T, p harness.Placement) {
+					t.Parallel()
+					cell(t, table, set, p)
+				})
+			})
+		}
+	})
+	if write && !t.Failed() {
+		for _, set := range sets { // one after the other: they share the machine
+			table.Speed(set, ordersPerSecond(t, set))
+		}
+	}
+	t.Logf("the matrix:\n%s", table)
+	binaries := table.Binaries()
+	assert.LessOrEqual(t, len(binaries), 1, "every cell must run the same binary, not %v", binaries)
+	if write && !t.Failed() {
+		require.NoError(t, table.Write(filepath.Join(harness.Root(), "docs", "component-sets.md")))
+	}
+}
+
+// cell is one set in one placement, in one shop from empty to closed.
+func cell(t *testing.T, table *matrix.Table, set string, p harness.Placement) {
+	began := time.Now()
+	s := harness.Open(t, p, append(chaos.Options(), harness.WithSet(set))...)
+	table.Servers(set, versions(s))
+	lap := func(what string) { t.Logf("%s/%s: %s after %.1f s", set, p, what, time.Since(began).Seconds()) }
+	lap("open")
+	killed := killAll(t, s)
+	lap("killed, balanced, cold-started and balanced again")
+	passed := goThrough(t, s)
+	delivered := eventsDelivered(t, s)
+	assert.Positive(t, delivered, "the broker delivers nothing: the journeys passed by pulling alone")
+	lap(fmt.Sprintf("%d of %d journeys, %.0f events delivered", passed, len(journeys), delivered))
+	table.Cell(set, string(p), passed, len(journeys), killed, !t.Failed())
+	table.Binary(set, string(p), runningBinary(t, s))
+}
+
+// killAll kills every process once, in random order and at random moments under load, wants the books to balance, and tells how
+// many it killed.
+func killAll(t *testing.T, s *harness.Shop) (killed int) {
+	t.Helper()
+	trial, rng := begin(t, s)
+	left := s.Stack.Processes()
+	rng.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	for _, victim := range left {
+		pass(t, time.Duration(300+rng.IntN(500))*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), strikeWithin)
+		require.NoError(t, s.Stack.Ready(ctx, victim.Name))
+		cancel()
+		s.Kill(t, victim.Name)
+	}
+	end(t, trial)
+	return len(left)
+}
+
+// eventsDelivered is how many events the broker has handed to the services since they were last started.
+func eventsDelivered(t *testing.T, s *harness.Shop) (sum float64) {
+	t.Helper()
+	urls := s.Stack.URLs()
+	for _, p := range s.Stack.Processes() {
+		if p.Kind == run.KindApp {
+			found, err := harness.Scrape(t.Context(), http.DefaultClient, urls.Internal[p.Name])
+			require.NoError(t, err)
+			sum += found["sidecart_host_events_total"]
+		}
+	}
+	return sum
+}
+
+// chosenSets gives the sets to run and whether they were asked for by name.
+func chosenSets(withEmbedded bool) (sets []string, wanted bool) {
+	sets = slices.Clone(runnableSets)
+	switch chosen := os.Getenv("SIDECART_E2E_SETS"); chosen {
+	case "":
+	case "all":
+		wanted = true
+	default:
+		sets, wanted = strings.Split(chosen, ","), true
+	}
+	if withEmbedded && !slices.Contains(sets, embedded) {
+		sets = slices.Insert(sets, 0, embedded)
+	}
+	return sets, wanted
+}
+
+func setFolder(set string) string { return filepath.Join(harness.Root(), "components", set) }
+
+// TestNoSetIsForgotten: a new folder below components/ is either run here or known to need a cloud.
+func TestNoSetIsForgotten(t *testing.T) {
+	entries, err := os.ReadDir(filepath.Join(harness.Root(), "components"))
+	require.NoError(t, err)
+	var there []string
+	for _, e := range entries {
+		there = append(there, e.Name())
+	}
+	assert.ElementsMatch(t, slices.Concat([]string{embedded}, runnableSets, cloudSets), there)
+}
