@@ -23,7 +23,7 @@ type rule struct {
 // stateRules hold for every store.
 var stateRules = []rule{
 	{field: "keyPrefix", byDefault: "the app id", ok: []string{"none"}, severity: Error,
-		why: "with a prefix, what one app writes another cannot read, and the data cannot move between placements"},
+		why: "under a prefix, no other app could read what one has written, and data could not move between placements"},
 	{field: "ttlInSeconds", ok: []string{"", "0", "-1"}, severity: Error, why: "every key would expire, journals included"},
 	{field: "cleanupInterval", byDefault: "1h", ok: []string{"0s", "0", "-1", "-1s"}, severity: Warning,
 		why: "no key of ours has a time to live; rounds of deletes are load without use"},

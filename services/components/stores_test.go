@@ -1,6 +1,9 @@
 package components
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -63,4 +66,24 @@ func TestAliasesAreJudgedAsWhatTheyAre(t *testing.T) {
 	assert.False(t, consul.Safe)
 	_, known = StoreOf("state.paper", "v1")
 	assert.False(t, known)
+}
+
+// TestDocumentHasTheTableOfStores compares docs/component-sets.md with stores.go.
+func TestDocumentHasTheTableOfStores(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "component-sets.md"))
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(text), "<!-- stores:begin -->\n")
+	require.True(t, found)
+	table, _, found = strings.Cut(table, "<!-- stores:end -->")
+	require.True(t, found)
+	var want strings.Builder
+	want.WriteString("| store | fit | known | what to know |\n|---|---|---|---|\n")
+	for _, s := range stores {
+		fit := "no"
+		if s.Safe {
+			fit = "yes"
+		}
+		fmt.Fprintf(&want, "| `%s` | %s | %s | %s |\n", s.Type, fit, s.Known, s.Why)
+	}
+	assert.Equal(t, want.String(), table, "write this table into docs/component-sets.md")
 }
