@@ -76,6 +76,7 @@ func TestShapesAreThoseOfTheProduct(t *testing.T) {
 		for _, key := range shapes {
 			tried[shapeOf(key)] = true
 			assert.LessOrEqual(t, len(key), maxKeyBytes)
+			assert.Contains(t, key, "/", "on Redis, topics and keys share one space of names, and no topic has a slash")
 		}
 		assert.Equal(t, written, tried)
 	})

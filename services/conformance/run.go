@@ -127,7 +127,7 @@ func Run(ctx context.Context, state sidecar.State, report func(Result), opts ...
 		}
 		result := Result{Property: c.Property, Outcome: Held, Detail: seen, Took: time.Since(began)}
 		if err != nil {
-			result.Outcome, result.Detail = Failed, err.Error()
+			result.Outcome, result.Detail = Failed, strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
 		if errors.Is(err, errSkip) {
 			result.Outcome = Skipped

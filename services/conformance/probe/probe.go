@@ -28,6 +28,10 @@ const (
 // DefaultTopic is where events are published. A broker that does not make topics by itself needs it.
 const DefaultTopic = "conformance"
 
+// backKey is read and never there. It has a slash, as all keys of sidecart do and no topic does: on Redis, state and streams
+// share one space of names.
+const backKey = "conformance/back"
+
 const (
 	writeWithin = 10 * time.Second
 	backWithin  = 30 * time.Second // for the sidecars to answer after a restart
@@ -165,7 +169,7 @@ func (p *pair) restart(ctx context.Context, store func(ctx context.Context) erro
 	defer cancel()
 	for _, s := range []*daprd.Process{p.one, p.other} {
 		for {
-			_, err := s.Get(ctx, "conformance")
+			_, err := s.Get(ctx, backKey)
 			if err == nil {
 				break
 			}
