@@ -25,7 +25,8 @@ import (
 // TestDocs runs every command of the README and of docs/*.md, in order, and compares what it prints with what the
 // document says it prints. A document is a list of ```console blocks: "$ command" (continued by a trailing backslash),
 // then the output. What differs from run to run is masked on both sides: ids, times, durations, process numbers; a
-// line "…" stands for any number of lines.
+// line "…" stands for any number of lines. A document whose commands need a program that not every machine has says so in a
+// comment: <!-- needs: PROGRAM -->.
 func TestDocs(t *testing.T) {
 	harness.SkipIfShort(t)
 	root := harness.Root()
@@ -38,6 +39,11 @@ func TestDocs(t *testing.T) {
 			commands := consoleBlocks(t, string(text))
 			if len(commands) == 0 {
 				t.Skip("skipped: the document has no commands")
+			}
+			for _, needed := range needs.FindAllStringSubmatch(string(text), -1) {
+				if _, err := exec.LookPath(needed[1]); err != nil {
+					t.Skipf("skipped: its commands need %s, which this machine does not have: apt-get install %[1]s", needed[1])
+				}
 			}
 			b := &bench{root: root, data: filepath.Join(t.TempDir(), "shop"), port: freePort(t)}
 			t.Cleanup(func() { b.close(t) })
@@ -89,6 +95,7 @@ type bench struct {
 }
 
 var (
+	needs        = regexp.MustCompile(`<!-- needs: (\S+) -->`)
 	isUp         = regexp.MustCompile(`^scripts/up\b`)
 	isRecursive  = regexp.MustCompile(`^(scripts/test|go run \S+task\S* test|git clone|cd )\b`)
 	isAssignment = regexp.MustCompile(`^[A-Z_]+=`)
@@ -145,7 +152,7 @@ func (b *bench) up(t *testing.T, c command, text string) {
 	}
 	b.close(t)
 	cmd := exec.Command("bash", "-c", "exec "+text+fmt.Sprintf(" --port %d --data %s", b.port, b.data))
-	cmd.Dir = b.root
+	cmd.Dir, cmd.Env = b.root, append(os.Environ(), b.env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()

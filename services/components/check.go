@@ -88,18 +88,15 @@ func (c *checker) check() {
 // fit tells whether the component's type will do at all for what it is called.
 func (c *checker) fit(spec Spec) bool {
 	n, needed := needFor(c.component.Name)
-	if !needed {
-		return true
-	}
 	line, kind, why := c.component.lines.kind, c.component.Type, ""
 	switch {
-	case n.types != nil && !slices.Contains(n.types, kind):
+	case needed && n.types != nil && !slices.Contains(n.types, kind):
 		why = fmt.Sprintf("the services cannot use %s for %s: take %s", kind, n.name, strings.Join(n.types, " or "))
-	case spec.block() != n.block:
+	case needed && spec.block() != n.block:
 		why = fmt.Sprintf("%s must be a %s component and not %s", n.name, n.block, kind)
-	case n.block == "state":
+	case needed && n.block == "state":
 		why = c.unfitStore()
-	case n.block == "pubsub" && unfitBrokers[spec.Type] != "":
+	case unfitBrokers[spec.Type] != "":
 		why = fmt.Sprintf("%s does not do: %s", kind, unfitBrokers[spec.Type])
 	}
 	if why != "" {

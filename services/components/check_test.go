@@ -183,6 +183,11 @@ func TestEachMistakeIsFoundOnceAndInItsLine(t *testing.T) {
 			[]string{"cannot use bindings.graphql for sms: take bindings.http"}},
 		{"another building block", "redis", change{"pubsub.yaml", "type: pubsub.redis", "type: bindings.redis"}, "bindings.redis", Error, "spec.type",
 			[]string{"pubsub must be a pubsub component and not bindings.redis"}},
+		{"second broker", "redis", change{"pubsub-next.yaml", "", "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: pubsub-next\nspec:\n  type: pubsub.jetstream\n  version: v1\n" +
+			"  metadata:\n    - {name: natsURL, value: \"nats://127.0.0.1:4222\"}\n    - {name: durableName, value: \"{appID}\"}\n"},
+			"natsURL", Error, "queueGroupName", []string{"each replica gets every message"}},
+		{"second broker that does not do", "redis", change{"pubsub-next.yaml", "", "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: pubsub-next\nspec:\n  type: pubsub.in-memory\n  version: v1\n"},
+			"pubsub.in-memory", Error, "spec.type", []string{"does not do"}},
 		{"secret store under another name", "redis", change{"more.yaml", "", "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: vault\nspec:\n  type: secretstores.local.env\n  version: v1\n"},
 			"name: vault", Error, "metadata.name", []string{"call the secret store secrets"}},
 		{"name twice", "redis", change{"state2.yaml", "", "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: secrets\nspec:\n  type: secretstores.local.env\n  version: v1\n"},

@@ -45,7 +45,7 @@ func (c *checker) checkRules(spec Spec) {
 	case c.component.Name == "state" && spec.block() == "state":
 		rules = append(slices.Clone(stateRules), storeRules[spec.Type]...)
 		c.checkTimeout()
-	case c.component.Name == "pubsub" && spec.block() == "pubsub":
+	case spec.block() == "pubsub": // under whatever name: a shop may stand on two brokers for a while
 		rules = append(slices.Clone(pubsubRules), brokerRules[spec.Type]...)
 	}
 	for _, r := range rules {
