@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/assert"
@@ -128,7 +129,7 @@ func gatewayOf(t testing.TB, u *upstreams, change func(*Config)) *Service {
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := New(cfg, host.Deps{Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: u}, Services: []string{Name, "shop"}})
+	s, err := New(cfg, host.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: u}, Services: []string{Name, "shop"}})
 	require.NoError(t, err)
 	s.learn(t.Context(), map[string]contractOf{})
 	return s

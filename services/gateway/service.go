@@ -133,7 +133,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	s.local = map[string]echo.HandlerFunc{
 		"listServices": s.listServices, "listParked": s.listParked, "retryParked": s.resolveParked("retry"),
 		"discardParked": s.resolveParked("discard"), "retryAllParked": s.resolveAllParked("retry"), "discardAllParked": s.resolveAllParked("discard"),
-		"forgetFollower": s.forgetFollower,
+		"forgetFollower": s.forgetFollower, "listBrokers": s.listBrokers,
 	}
 	t, err := newTable([]contractOf{own}, s.cfg.Services, cfg.base())
 	if err != nil {

@@ -20,6 +20,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitNotYet  = 3 // broker status: the answer is no
 )
 
 // version is set by the linker (-X main.version=…); without it the module's build information says what it knows.
@@ -43,13 +44,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { started = true },
 	}
-	root.AddCommand(serveCommand(getenv), componentsCommand(getenv), sandbox.Command(), versionCommand())
+	root.AddCommand(serveCommand(getenv), componentsCommand(getenv), brokerCommand(getenv), sandbox.Command(), versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
+	}
+	if errors.Is(err, errNotYet) {
+		return exitNotYet // it has been said, with reasons
 	}
 	_, _ = fmt.Fprintln(stderr, "sidecart:", err)
 	_, misconfigured := errors.AsType[*configError](err)

@@ -11,7 +11,7 @@ import (
 
 var errTooLarge = errors.New("it is larger than a state store takes")
 
-// encode gives the record's value. The bounds of a Tally keep it below sidecar.MaxValueBytes for 128 shards at least.
+// encode gives the record's value. The bounds of a Tally keep it below sidecar.MaxValueBytes for 64 shards at least.
 func (t *Tally) encode() ([]byte, error) {
 	value, err := json.Marshal(t)
 	if err != nil {
