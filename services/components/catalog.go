@@ -98,6 +98,9 @@ func (c *Catalog) types(block string) []string {
 
 func (s Spec) is(kind string) bool { return s.Type == kind || slices.Contains(s.Aliases, kind) }
 
+// unknownKind is the kind of a field that no list describes.
+const unknownKind = "unknown"
+
 // field finds what a field may hold. One that stands in several profiles may hold what any of them allows; it is required
 // only where its profile is chosen.
 func (s Spec) field(name string) (FieldSpec, bool) {
@@ -124,7 +127,7 @@ func (s Spec) field(name string) (FieldSpec, bool) {
 	slices.Sort(found.Allowed)
 	found.Allowed = slices.Compact(found.Allowed)
 	if !known && slices.Contains(s.ReadToo, name) {
-		return FieldSpec{Name: name}, true
+		return FieldSpec{Name: name, Kind: unknownKind}, true
 	}
 	return found, known
 }

@@ -45,6 +45,24 @@ func TestShippedSetsAreSound(t *testing.T) {
 	}
 }
 
+func TestValueWithAPasswordIsNeverShown(t *testing.T) {
+	dir := changed(t, "embedded", change{"sms.yaml", "http://127.0.0.1:8090/sms", "host=here password=hunter2"})
+	findings, err := Check(dir)
+	require.NoError(t, err)
+	require.Len(t, findings, 2, "no URL, and a password in the file")
+	for _, f := range findings {
+		assert.Equal(t, "url", f.Field)
+		assert.NotContains(t, f.String(), "hunter2")
+	}
+}
+
+func TestOldNamesOfFieldsAreTaken(t *testing.T) {
+	dir := changed(t, "postgres", change{"state.yaml", "- name: connectionString", "- name: url"}, change{"state.yaml", "- name: timeout\n      value: \"6s\"", "- name: timeoutInSeconds\n      value: \"6\""})
+	findings, err := Check(dir)
+	require.NoError(t, err)
+	assert.Empty(t, findings)
+}
+
 // TestOutsideWorldIsTheSameInEverySet keeps the files about the outside world equal: they differ between a machine of one's own
 // and a cloud, and by nothing else.
 func TestOutsideWorldIsTheSameInEverySet(t *testing.T) {
@@ -160,6 +178,8 @@ func TestEachMistakeIsFoundOnceAndInItsLine(t *testing.T) {
 		{"password in a default", "postgres", change{"state.yaml", "user=sidecart", "user=sidecart password=hunter2"}, "hunter2", Warning, "connectionString",
 			[]string{"a password stands in the file"}},
 		{"password in a URL", "postgres", change{"pubsub.yaml", "amqp://127", "amqp://shop:hunter2@127"}, "hunter2", Warning, "connectionString", []string{"a password stands in the file"}},
+		{"password in a field that is not called secret", "embedded", change{"pubsub.yaml", "nats://127", "nats://shop:hunter2@127"}, "hunter2", Warning, "natsURL",
+			[]string{"a password stands in the file"}},
 		{"no secret store named", "redis", change{"state.yaml", "auth:\n  secretStore: secrets\n", ""}, "name: REDIS_HOST", Error, "redisHost", []string{"without auth.secretStore"}},
 		{"wrong secret store", "embedded", change{"state.yaml", "secretStore: secrets", "secretStore: secret"}, "secretStore: secret", Error, "auth.secretStore",
 			[]string{`no component "secret"`, "did you mean secrets?"}},

@@ -49,6 +49,8 @@ func (c *checker) checkFields(spec Spec) {
 // server with a password needs them, or the code does without.
 var optionalForUs = map[string][]string{
 	"pubsub.jetstream":         {"deliverPolicy"},
+	"pubsub.kubemq":            {"authToken"},
+	"bindings.mqtt3":           {"caCert", "clientCert", "clientKey"},
 	"bindings.smtp":            {"emailTo", "subject", "user", "password"},
 	"bindings.twilio.sendgrid": {"emailTo", "subject"},
 	"bindings.aws.ses":         {"emailTo", "subject"},
@@ -65,6 +67,9 @@ func (c *checker) checkRequired(spec Spec) {
 			}
 		}
 		return names
+	}
+	if slices.ContainsFunc(c.component.Fields, func(f Field) bool { return slices.Contains(spec.ReadToo, f.Name) }) {
+		return // an old name may stand for what seems to be missing
 	}
 	line := c.component.lines.fields
 	for _, name := range missing(spec.Fields) {
@@ -121,7 +126,7 @@ func (c *checker) checkValue(f Field, known FieldSpec) {
 		return
 	}
 	shown := strconv.Quote(f.Value)
-	if known.Sensitive || isSecretName(f.Name) {
+	if known.Sensitive || isSecretName(f.Name) || hasPassword(f.Value) {
 		shown = "its value"
 	}
 	for _, used := range placeholder.FindAllString(f.Value, -1) {

@@ -29,7 +29,7 @@ func (c *checker) checkSecrets(spec Spec) {
 	for _, f := range c.component.Fields {
 		c.checkReference(f, store)
 		known, _ := spec.field(f.Name)
-		if secret := known.Sensitive || isSecretName(f.Name); secret && showsSecret(f.Value) {
+		if secret := known.Sensitive || isSecretName(f.Name); secret && showsSecret(f.Value) || hasPassword(f.Value) {
 			c.plainText(f)
 		}
 	}
@@ -89,10 +89,13 @@ func showsSecret(value string) bool {
 		return false
 	}
 	if connection.MatchString(value) && !strings.HasSuffix(value, "=") { // a key in base64 ends like that
-		return keyword.MatchString(value) || userInfo.MatchString(value)
+		return hasPassword(value)
 	}
 	return true
 }
+
+// hasPassword tells whether there is a password in an address or connection string, in whatever field.
+func hasPassword(value string) bool { return keyword.MatchString(value) || userInfo.MatchString(value) }
 
 // isSecretName catches fields that the list should call sensitive and does not.
 func isSecretName(name string) bool {

@@ -70,7 +70,7 @@ func readMetadata(dir string) ([]component, error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		if c.ReadToo, err = fieldsInCode(filepath.Dir(path), c); err != nil {
+		if c.ReadToo, err = fieldsInCode(dir, filepath.Dir(path), c); err != nil {
 			return err
 		}
 		all = append(all, c)
@@ -126,7 +126,7 @@ func (c *component) addRuntimeFields(m metadataFile) error {
 			names = append(names, "outboxPublishPubsub", "outboxPublishTopic", "outboxPubsub", "outboxDiscardWhenMissingState") // dapr/pkg/runtime/pubsub
 		}
 	case contrib.PubSubType:
-		names = append(names, "allowedTopics", "protectedTopics", "publishingScopes", "subscriptionScopes") // dapr/pkg/scopes
+		names = append(names, "consumerID", "allowedTopics", "protectedTopics", "publishingScopes", "subscriptionScopes") // dapr/pkg/scopes
 	case contrib.BindingType:
 		names = append(names, "direction", "route") // dapr/pkg/runtime/processor/binding
 	}
@@ -184,13 +184,10 @@ func fieldsOf(listed []listedField) []field {
 	return fields
 }
 
-// fieldsInCode are the names in the `mapstructure` tags of a component's own folder that its list does not have. Some
-// belong to other structs than its metadata; then a wrong name is accepted, which is the lesser mistake.
-func fieldsInCode(dir string, c component) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		return nil, err
-	}
+// fieldsInCode are the names in the `mapstructure` tags of a component's own folder, and of what it imports from
+// components-contrib/common, that its list does not have. Some belong to other structs than its metadata; then a wrong name
+// is accepted, which is the lesser mistake.
+func fieldsInCode(root, dir string, c component) ([]string, error) {
 	known := map[string]bool{}
 	for _, f := range c.Fields {
 		known[f.Name] = true
@@ -201,6 +198,29 @@ func fieldsInCode(dir string, c component) ([]string, error) {
 		}
 	}
 	var found []string
+	imported, err := tagsIn(dir, known, &found)
+	if err != nil {
+		return nil, err
+	}
+	const common = "github.com/dapr/components-contrib/common/"
+	for _, path := range imported {
+		if below, ok := strings.CutPrefix(path, common); ok {
+			if _, err := tagsIn(filepath.Join(root, "common", below), known, &found); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+// tagsIn adds the names in the tags of a folder's files to known, those that are new also to found, and returns what the
+// files import.
+func tagsIn(dir string, known map[string]bool, found *[]string) (imported []string, err error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
@@ -208,6 +228,9 @@ func fieldsInCode(dir string, c component) ([]string, error) {
 		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
+		}
+		for _, i := range tree.Imports {
+			imported = append(imported, unquoted(i.Path))
 		}
 		ast.Inspect(tree, func(n ast.Node) bool {
 			f, ok := n.(*ast.Field)
@@ -217,14 +240,13 @@ func fieldsInCode(dir string, c component) ([]string, error) {
 			for _, name := range tagNames(f.Tag.Value) {
 				if !known[name] {
 					known[name] = true
-					found = append(found, name)
+					*found = append(*found, name)
 				}
 			}
 			return true
 		})
 	}
-	slices.Sort(found)
-	return found, nil
+	return imported, nil
 }
 
 func tagNames(literal string) []string {
