@@ -1,0 +1,14 @@
+// Command peers is what scripts/bench compares sidecart with: small shops that somebody would write by hand, each a real process
+// that takes the same reservations over the same HTTP, on plain Echo.
+//
+//	nothing      reads a reservation, answers one and keeps nothing: what HTTP and JSON alone cost
+//	nothing-kit  the same behind sidecart's own HTTP kit (bounds, trace ids, strict JSON, metrics)
+//	lua          go-redis and one atomic script: check and decrement. A repeated request is sold twice
+//	lua-idem     the same script with an idempotency key, a pending record and an index of what expires
+//	postgres     pgx and one statement: UPDATE … WHERE available >= n, and the row of the reservation
+//	dapr         one ETag-guarded write of the SKU's state through a Dapr sidecar for each request
+//
+// They are meant to be as fast as they honestly can: connections are pooled, statements and scripts are prepared, everything is one
+// round trip where one is possible. None of them lets a hold end, tells anybody of it, or keeps a history. A module of its own, so
+// that nobody but who benchmarks downloads the drivers.
+package main

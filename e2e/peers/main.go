@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/sidecart/sidecart/services/kit/httpx"
+)
+
+// stopWithin bounds the way down.
+const stopWithin = 5 * time.Second
+
+const usage = `peers runs one of the hand-written shops that scripts/bench compares sidecart with.
+
+Usage: peers [flags] nothing|nothing-kit|lua|lua-idem|postgres|dapr
+
+It listens on loopback at $APP_PORT (unset: a free port), says where on standard output, and ends at SIGTERM.
+lua and lua-idem want SIDECART_REDIS_HOST and SIDECART_REDIS_PASSWORD, postgres SIDECART_POSTGRES_DSN, dapr what
+a Dapr sidecar gives its app.
+
+Flags:
+`
+
+func main() {
+	f := flag.NewFlagSet("peers", flag.ContinueOnError)
+	pool := f.Int("pool", 0, "connections to the store, 1 to 1024 (0: 256 to Redis, 24 to PostgreSQL)")
+	f.Usage = func() { fmt.Fprint(f.Output(), usage); f.PrintDefaults() }
+	err := f.Parse(os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err == nil && f.NArg() != 1:
+		err = errors.New("name one peer; see --help")
+	case err == nil && (*pool < 0 || *pool > 1024):
+		err = errors.New("--pool must be 1 to 1024")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := serve(ctx, f.Arg(0), *pool); err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(ctx context.Context, name string, pool int) error {
+	s, err := open(ctx, name, pool)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	port := 0
+	if text := os.Getenv("APP_PORT"); text != "" {
+		if port, err = strconv.Atoi(text); err != nil || port < 0 || port > 65535 {
+			return fmt.Errorf("APP_PORT: %q is not a port", text)
+		}
+	}
+	l, err := httpx.Listen(net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	// The same bounds as sidecart's own listeners.
+	server := httpx.NewServer(newFace(s, name == "nothing-kit"), httpx.ServerConfig{}, nil)
+	fmt.Printf("listening http://%s\n", l.Addr())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	if err := server.Shutdown(stopping); err != nil {
+		return err
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// open makes the store of a peer.
+func open(ctx context.Context, name string, pool int) (store, error) {
+	or := func(byDefault int) int {
+		if pool > 0 {
+			return pool
+		}
+		return byDefault
+	}
+	switch name {
+	case "nothing", "nothing-kit":
+		return nothing{}, nil
+	case "lua", "lua-idem":
+		return newLua(ctx, or(256), name == "lua-idem")
+	case "postgres":
+		return newPostgres(ctx, or(24))
+	case "dapr":
+		return newDaprWrite()
+	}
+	return nil, fmt.Errorf("no peer %q; see --help", name)
+}
