@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +24,9 @@ type Property struct {
 	Breaks   string   // what breaks in sidecart when it does not
 	Severity Severity // of its failure
 }
+
+// AboutBroker tells whether the property is asked of the broker and not of the store.
+func (p Property) AboutBroker() bool { return strings.HasPrefix(p.Name, "broker-") }
 
 // Outcome is how the test of a property ended.
 type Outcome string
@@ -98,14 +102,7 @@ func (v Verdict) Names(outcome Outcome) []string {
 // Words says the verdict in sentences: the level, what each failure breaks, and what was not tried.
 func (v Verdict) Words() string {
 	var b strings.Builder
-	switch v.Level() {
-	case LevelSafe:
-		b.WriteString("sidecart is safe on this set.")
-	case LevelDegraded:
-		b.WriteString("sidecart is safe on this set, at a price.")
-	case LevelUnsafe:
-		b.WriteString("sidecart is NOT safe on this set. Do not run a shop on it.")
-	}
+	b.WriteString(v.headline())
 	for _, severity := range []Severity{Unsafe, Degraded, Note} {
 		for _, r := range v.Results {
 			if r.Outcome == Failed && r.Severity == severity {
@@ -113,13 +110,44 @@ func (v Verdict) Words() string {
 			}
 		}
 	}
-	if untried := v.Names(Skipped); len(untried) > 0 {
+	untried := v.Names(Skipped)
+	if !v.tried(Property.AboutBroker) {
+		untried = append(untried, "the broker")
+	}
+	if len(untried) > 0 {
 		_, _ = fmt.Fprintf(&b, "\nNot tried: %s.", strings.Join(untried, ", "))
 	}
 	if v.Left != "" {
 		_, _ = fmt.Fprintf(&b, "\nLeft behind: %s.", v.Left)
 	}
 	return b.String()
+}
+
+// headline is the verdict in a sentence. Of a broker alone it does not say that a set is safe.
+func (v Verdict) headline() string {
+	if !v.tried(func(p Property) bool { return !p.AboutBroker() }) {
+		switch v.Level() {
+		case LevelSafe:
+			return "sidecart can use this broker. Whether the set is safe depends on the store, which was not tried."
+		case LevelDegraded:
+			return "sidecart can use this broker, at a price. Whether the set is safe depends on the store, which was not tried."
+		default:
+			return "sidecart can NOT use this broker."
+		}
+	}
+	switch v.Level() {
+	case LevelSafe:
+		return "sidecart is safe on this set."
+	case LevelDegraded:
+		return "sidecart is safe on this set, at a price."
+	default:
+		return "sidecart is NOT safe on this set. Do not run a shop on it."
+	}
+}
+
+// tried tells whether there is a result of which is says yes.
+func (v Verdict) tried(is func(Property) bool) bool {
+	return slices.ContainsFunc(v.Results, func(r Result) bool { return is(r.Property) })
 }
 
 func capital(text string) string {

@@ -193,6 +193,7 @@ func buildPast(t *testing.T, d *sidecartest.Daprd) {
 	api, err := dapr.NewClientWithPort(strconv.Itoa(d.GRPCPort))
 	require.NoError(t, err)
 	defer api.Close()
+	api.WithAuthToken(d.Token)
 	batches, err := archivePast(ctx, log)
 	require.NoError(t, err)
 	t.Logf("%d orders archived, segments %v", pastOrders, log.Heads())

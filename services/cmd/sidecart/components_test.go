@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/conformance"
+	"github.com/sidecart/sidecart/services/kit/sidecar/sidecartest"
 )
 
 const (
@@ -139,14 +140,7 @@ func TestVerdictsAreToldInWordsAndInJSON(t *testing.T) {
 // built is the binary as people run it, and the daprd that it is to find.
 func built(t *testing.T) (bin, daprd string) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("-short: builds the binary and starts sidecars")
-	}
-	daprd, err := filepath.Abs("../../../.bin/daprd")
-	require.NoError(t, err)
-	if _, err := os.Stat(daprd); err != nil {
-		t.Skip("no .bin/daprd: build it with scripts/up --build")
-	}
+	daprd = sidecartest.Binary(t)
 	bin = filepath.Join(t.TempDir(), "sidecart")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".")
 	build.Env = append(os.Environ(), "GOWORK=off")

@@ -103,7 +103,7 @@ func left(v conformance.Verdict) string {
 // tried is how many results there will be.
 func tried(cfg probe.Config) (n int) {
 	for _, p := range conformance.Properties() {
-		if strings.HasPrefix(p.Name, "broker-") && cfg.Broker || !strings.HasPrefix(p.Name, "broker-") && cfg.Store {
+		if p.AboutBroker() && cfg.Broker || !p.AboutBroker() && cfg.Store {
 			n++
 		}
 	}

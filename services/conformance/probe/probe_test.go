@@ -16,28 +16,16 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sidecart/sidecart/services/conformance"
+	"github.com/sidecart/sidecart/services/kit/sidecar/sidecartest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func binary(t *testing.T) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("-short: starts no processes")
-	}
-	bin, err := filepath.Abs("../../../.bin/daprd")
-	require.NoError(t, err)
-	if _, err := os.Stat(bin); err != nil {
-		t.Skip("no .bin/daprd: build it with scripts/up --build")
-	}
-	return bin
-}
 
 func probed(t *testing.T, cfg Config) conformance.Verdict {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cfg.Daprd, cfg.PaceFor = binary(t), 200*time.Millisecond
+	cfg.Daprd, cfg.PaceFor = sidecartest.Binary(t), 200*time.Millisecond
 	v, err := Run(ctx, cfg, nil, func(r conformance.Result) {
 		t.Logf("%-28s %-4s %6s  %s", r.Name, r.Outcome, r.Took.Round(time.Millisecond), r.Detail)
 	})
@@ -74,7 +62,7 @@ func TestABrokerThatIsNotThereFailsByName(t *testing.T) {
 
 func TestAStoreThatIsNotThereIsAnErrorInDaprdsWords(t *testing.T) {
 	t.Setenv("SIDECART_STATE_DSN", filepath.Join(t.TempDir(), "not", "there", "state.db"))
-	_, err := Run(t.Context(), Config{Daprd: binary(t), Set: "../../../components/embedded", Store: true}, nil, nil)
+	_, err := Run(t.Context(), Config{Daprd: sidecartest.Binary(t), Set: "../../../components/embedded", Store: true}, nil, nil)
 	assert.ErrorContains(t, err, "unable to open database file")
 }
 

@@ -43,8 +43,8 @@ type Config struct {
 // Client is.
 type Process struct {
 	*sidecar.Client
-	HTTPPort int
-	Token    string // DAPR_API_TOKEN of this run
+	HTTPPort, GRPCPort int
+	Token              string // DAPR_API_TOKEN of this run
 
 	cfg    Config
 	dir    string
@@ -116,7 +116,7 @@ func (p *Process) startAnywhere(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.Client, p.HTTPPort = client, p.ports[0]
+	p.Client, p.HTTPPort, p.GRPCPort = client, p.ports[0], p.ports[1]
 	return p.start(ctx)
 }
 
