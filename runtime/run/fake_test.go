@@ -103,7 +103,7 @@ func flagValue(name string) string {
 	return os.Args[i+1]
 }
 
-// fakeRunner runs the stack of RUN_FILE on RUN_DATA until it is killed or told to stop.
+// fakeRunner runs the stack of RUN_FILE on RUN_DATA (with the component set RUN_SET and own programs in RUN_PROGRAMS) until it is killed or told to stop.
 func fakeRunner() int {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
@@ -116,7 +116,11 @@ func fakeRunner() int {
 		if err := os.Setenv("FAKE", "process"); err != nil {
 			return err
 		}
-		s, err := New(Options{File: f, DataDir: os.Getenv("RUN_DATA"), Daprd: os.Args[0], FreePorts: true})
+		opts := Options{File: f, DataDir: os.Getenv("RUN_DATA"), Daprd: os.Args[0], FreePorts: true, Programs: os.Getenv("RUN_PROGRAMS")}
+		if set := os.Getenv("RUN_SET"); set != "" {
+			opts.Resources = []string{set}
+		}
+		s, err := New(opts)
 		if err != nil {
 			return err
 		}
@@ -127,6 +131,19 @@ func fakeRunner() int {
 		return 1
 	}
 	return 0
+}
+
+// fakeRunnerOn starts a runner as a process of its own, with more environment if wanted.
+func fakeRunnerOn(t *testing.T, data, file string, env ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), append(env, "FAKE=runner", "RUN_DATA="+data, "RUN_FILE="+file)...)
+	cmd.Stderr = os.Stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd
 }
 
 // runFile writes a run file with the given entries (app id → "infra" or "app"), every process a fake.

@@ -1,8 +1,6 @@
 package run
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -15,16 +13,10 @@ import (
 func TestKilledRunnerLeavesNothing(t *testing.T) {
 	skipIfShort(t)
 	data := filepath.Join(t.TempDir(), "data")
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), "FAKE=runner", "RUN_DATA="+data,
-		"RUN_FILE="+runFile(t, []string{"broker"}, []string{"order"}, ""))
-	cmd.Stderr = os.Stderr
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	cmd := fakeRunnerOn(t, data, runFile(t, []string{"broker"}, []string{"order"}, ""))
 	var snap Snapshot
 	require.Eventually(t, func() bool {
+		var err error
 		snap, err = ReadSnapshot(data)
 		return err == nil && snap.Ready
 	}, 30*time.Second, 10*time.Millisecond)
@@ -37,7 +29,7 @@ func TestKilledRunnerLeavesNothing(t *testing.T) {
 	for _, p := range snap.Processes {
 		gone(t, p.PID)
 	}
-	_, err = ReadSnapshot(data)
+	_, err := ReadSnapshot(data)
 	require.ErrorIs(t, err, ErrNotRunning, "the file of a killed runner counts for nothing")
 	require.NoError(t, WipeData(data), "its lock is gone with it")
 }
