@@ -45,6 +45,18 @@ func TestShippedSetsAreSound(t *testing.T) {
 	}
 }
 
+func TestSecretStoreThatAnAppCannotSee(t *testing.T) {
+	dir := changed(t, "redis", change{"secrets.yaml", "spec:\n", "scopes: [inventory, order, payment, sidecart]\nspec:\n"})
+	findings, err := Check(dir)
+	require.NoError(t, err)
+	var about []string
+	for _, f := range findings {
+		assert.Contains(t, f.Message, "notify is not in the scopes of secrets")
+		about = append(about, f.Component)
+	}
+	assert.ElementsMatch(t, []string{"mail", "pubsub", "sms", "state"}, about)
+}
+
 func TestValueWithAPasswordIsNeverShown(t *testing.T) {
 	dir := changed(t, "embedded", change{"sms.yaml", "http://127.0.0.1:8090/sms", "host=here password=hunter2"})
 	findings, err := Check(dir)
@@ -180,6 +192,8 @@ func TestEachMistakeIsFoundOnceAndInItsLine(t *testing.T) {
 		{"password in a URL", "postgres", change{"pubsub.yaml", "amqp://127", "amqp://shop:hunter2@127"}, "hunter2", Warning, "connectionString", []string{"a password stands in the file"}},
 		{"password in a field that is not called secret", "embedded", change{"pubsub.yaml", "nats://127", "nats://shop:hunter2@127"}, "hunter2", Warning, "natsURL",
 			[]string{"a password stands in the file"}},
+		{"refusals as failures", "redis", change{"payment-provider.yaml", "    - name: errorIfNot2XX\n      value: \"false\"\n", ""}, "name: direction", Error, "errorIfNot2XX",
+			[]string{"is missing, which means true", "tried again and again", "want false"}},
 		{"no secret store named", "redis", change{"state.yaml", "auth:\n  secretStore: secrets\n", ""}, "name: REDIS_HOST", Error, "redisHost", []string{"without auth.secretStore"}},
 		{"wrong secret store", "embedded", change{"state.yaml", "secretStore: secrets", "secretStore: secret"}, "secretStore: secret", Error, "auth.secretStore",
 			[]string{`no component "secret"`, "did you mean secrets?"}},

@@ -38,7 +38,13 @@ var storeRules = map[string][]rule{
 	},
 }
 
-// checkRules checks a state store's or broker's fields by the rules for all of them and for its type.
+// callRules hold for the HTTP bindings whose answers the services read.
+var callRules = []rule{
+	{field: "errorIfNot2XX", byDefault: "true", ok: []string{"false"}, severity: Error,
+		why: "a refusal would reach the services as a failure without its status, and be tried again and again"},
+}
+
+// checkRules checks a component's fields by the rules for its building block and its type.
 func (c *checker) checkRules(spec Spec) {
 	var rules []rule
 	switch {
@@ -47,6 +53,8 @@ func (c *checker) checkRules(spec Spec) {
 		c.checkTimeout()
 	case spec.block() == "pubsub": // under whatever name: a shop may stand on two brokers for a while
 		rules = append(slices.Clone(pubsubRules), brokerRules[spec.Type]...)
+	case spec.Type == "bindings.http" && (c.component.Name == "payment-provider" || c.component.Name == "sms"):
+		rules = callRules
 	}
 	for _, r := range rules {
 		if _, has := spec.field(r.field); has || spec.Unlisted {

@@ -21,6 +21,11 @@ func (c *checker) checkSecrets(spec Spec) {
 	case store.Block() != "secretstores":
 		c.errorf(c.component.lines.secretStore, "auth.secretStore", "%s is no secret store but %s", name, store.Type)
 	}
+	for _, app := range c.component.Scopes {
+		if store.Block() == "secretstores" && len(store.Scopes) > 0 && !contains(store.Scopes, app) {
+			c.errorf(c.component.lines.secretStore, "auth.secretStore", "%s is not in the scopes of %s, so its sidecar could not look up what is here", app, store.Name)
+		}
+	}
 	unnamed := slices.IndexFunc(c.component.Fields, func(f Field) bool { return f.Secret != nil })
 	if unnamed >= 0 && c.component.SecretStore == "" {
 		f := c.component.Fields[unnamed]
