@@ -164,10 +164,16 @@ func runBinary(t *testing.T, cmd *exec.Cmd) (code int, stdout, stderr string) {
 
 func TestTheBinaryTestsSets(t *testing.T) {
 	bin, daprd := built(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-
-	t.Run("an unsafe one", func(t *testing.T) {
+	const within = 5 * time.Minute
+	run := func(name string, test func(t *testing.T, ctx context.Context)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for a broker that brings nothing
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			test(t, ctx)
+		})
+	}
+	run("an unsafe one", func(t *testing.T, ctx context.Context) {
 		code, out, stderr := runBinary(t, exec.CommandContext(ctx, bin, "components", "check", inMemory))
 		assert.Equal(t, exitFailure, code, stderr)
 		assert.Contains(t, out, "sidecart is not safe on state.in-memory")
@@ -179,7 +185,7 @@ func TestTheBinaryTestsSets(t *testing.T) {
 		assert.Contains(t, out, "take state.postgresql")
 		assert.Contains(t, stderr, "is not safe")
 	})
-	t.Run("the store that is shipped", func(t *testing.T) {
+	run("the store that is shipped", func(t *testing.T, ctx context.Context) {
 		cmd := exec.CommandContext(ctx, bin, "components", "test", embedded, "--only", "store", "--json", "--daprd", daprd)
 		cmd.Env = append(os.Environ(), "SIDECART_STATE_DSN="+filepath.Join(t.TempDir(), "state.db"))
 		code, out, stderr := runBinary(t, cmd)
@@ -192,7 +198,7 @@ func TestTheBinaryTestsSets(t *testing.T) {
 		assert.NotEqual(t, "unsafe", answer.Verdict)
 		assert.True(t, slices.ContainsFunc(answer.Results, func(r result) bool { return r.Name == "create-race" && r.Outcome == "pass" }))
 	})
-	t.Run("one that cannot be reached", func(t *testing.T) {
+	run("one that cannot be reached", func(t *testing.T, ctx context.Context) {
 		cmd := exec.CommandContext(ctx, bin, "components", "test", embedded, "--only", "store", "--daprd", daprd)
 		cmd.Env = append(os.Environ(), "SIDECART_STATE_DSN="+filepath.Join(t.TempDir(), "not", "there.db"))
 		code, out, stderr := runBinary(t, cmd)
@@ -201,7 +207,7 @@ func TestTheBinaryTestsSets(t *testing.T) {
 		assert.Contains(t, stderr, "unable to open database file")
 		assert.Contains(t, stderr, "The set was not tested.")
 	})
-	t.Run("ended by Ctrl-C", func(t *testing.T) {
+	run("ended by Ctrl-C", func(t *testing.T, ctx context.Context) {
 		cmd := exec.CommandContext(ctx, bin, "components", "test", inMemory, "--daprd", daprd)
 		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGKILL) }
 		var errs bytes.Buffer

@@ -34,8 +34,8 @@ func probed(t *testing.T, cfg Config) conformance.Verdict {
 }
 
 func TestTheStoreThatIsShippedIsSafe(t *testing.T) {
-	t.Setenv("SIDECART_STATE_DSN", filepath.Join(t.TempDir(), "state.db"))
-	v := probed(t, Config{Set: "../../../components/embedded", Store: true})
+	t.Parallel()
+	v := probed(t, Config{Set: "../../../components/embedded", Store: true, Environ: append(os.Environ(), "SIDECART_STATE_DSN="+filepath.Join(t.TempDir(), "state.db"))})
 	failed := slices.DeleteFunc(v.Names(conformance.Failed), func(name string) bool { return name == "pace" }) // that of this machine today
 	assert.Empty(t, failed, "%s", v.Words())
 	assert.Empty(t, v.Names(conformance.Skipped))
@@ -43,6 +43,7 @@ func TestTheStoreThatIsShippedIsSafe(t *testing.T) {
 }
 
 func TestASetInMemoryIsUnsafeAndSaysWhy(t *testing.T) {
+	t.Parallel() // most of it is waiting for a broker that brings nothing
 	v := probed(t, Config{Set: "testdata/in-memory", Store: true, Broker: true})
 	assert.Equal(t, conformance.LevelUnsafe, v.Level())
 	assert.Equal(t, []string{"one-store", "restart", "broker-delivers"}, v.Names(conformance.Failed), "%s", v.Words())
