@@ -21,8 +21,8 @@ func moving(percent string) http.Handler {
 		since := time.Now().UTC().Add(-time.Minute).Format(time.RFC3339)
 		_, _ = io.WriteString(w, strings.NewReplacer("PERCENT", percent, "SINCE", since).Replace(`{"service":"x","present":"pubsub","next":"pubsub-next","percent":PERCENT,
 			"publishing":{"published":7,"failed":0,"dropped":0},"lines":[
-			{"source":"order","broker":"pubsub","since":"SINCE","share":100,"delivered":8,"first":8,"doubled":0,"late":0,"missed":0,"last_missed":"","in_a_row":8,"in_a_row_since":"SINCE"},
-			{"source":"order","broker":"pubsub-next","since":"SINCE","share":PERCENT,"delivered":7,"first":0,"doubled":0,"late":0,"missed":1,"last_missed":"order/0/3","last_missed_at":"SINCE","in_a_row":4,"in_a_row_since":"SINCE","broken":[1]}]}`))
+			{"source":"order","broker":"pubsub","since":"SINCE","share":100,"delivered":8,"first":8,"doubled":0,"late":0,"missed":0,"waiting":0,"last_missed":"","in_a_row":8,"in_a_row_since":"SINCE"},
+			{"source":"order","broker":"pubsub-next","since":"SINCE","share":PERCENT,"delivered":7,"first":0,"doubled":0,"late":0,"missed":1,"waiting":0,"last_missed":"order/0/3","last_missed_at":"SINCE","in_a_row":4,"in_a_row_since":"SINCE","broken":[1]}]}`))
 	})
 	return mux
 }

@@ -15,9 +15,9 @@ import (
 
 // Bounds and times of a Counter.
 const (
-	// Grace is how long a broker may take from when a segment is known to exist until it counts as missed. It is longer than
-	// what a broker of the component sets waits before it sends a message again.
-	Grace = 35 * time.Second
+	// Grace is how long a broker may take from when a segment is known to exist until it counts as missed. The slowest of the
+	// component sets is Redis Streams: every 30 s it looks for messages that a consumer has held for 30 s, and sends them again.
+	Grace = 65 * time.Second
 
 	maxPending  = 8192            // deliveries that wait to be counted, by source
 	flushEvery  = 2 * time.Second // between writes of what came

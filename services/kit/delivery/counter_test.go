@@ -104,7 +104,7 @@ func TestTheLastWordsAreWritten(t *testing.T) {
 		assert.Equal(t, 10, n)
 		writes := store.Writes()
 		idle := countingFor(counterOf(t, store.Client("b", journaltest.Faults{}), "b", nil))
-		time.Sleep(time.Minute)
+		time.Sleep(Grace + time.Minute)
 		idle()
 		assert.Equal(t, writes+1, store.Writes(), "the one open number is judged, then nothing is written")
 	})

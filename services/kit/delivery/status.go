@@ -18,6 +18,7 @@ type Line struct {
 	Doubled   uint64 `json:"doubled"`   // messages that it had brought before
 	Late      uint64 `json:"late"`      // segments that it brought after they had been counted as missed
 	Missed    uint64 `json:"missed"`    // segments that it was given and has not brought
+	Waiting   uint64 `json:"waiting"`   // segments that it was given and may still bring in time
 	// LastMissed is a segment that was missed last, late ones included; "" when there was none.
 	LastMissed   string     `json:"last_missed"`
 	LastMissedAt *time.Time `json:"last_missed_at,omitempty"`
@@ -33,29 +34,34 @@ type Line struct {
 func (t *Tally) Lines() []Line {
 	lines := make([]Line, brokers)
 	for b, name := range t.Brokers {
-		line := Line{Source: t.Source, Broker: name, Since: t.Since}
-		share := wholePercent
-		for i, shard := range slices.Sorted(maps.Keys(t.Shards)) {
-			c := t.Shards[shard].Counts[b]
-			share = min(share, c.Share)
-			if line.add(t.Source, shard, c); i == len(t.Shards)-1 {
-				line.Share = share
-			}
+		lines[b] = Line{Source: t.Source, Broker: name, Since: t.Since}
+		if len(t.Shards) > 0 {
+			lines[b].Share = wholePercent // and the smallest of the shards' in the end
 		}
-		lines[b] = line
+		for _, shard := range slices.Sorted(maps.Keys(t.Shards)) {
+			lines[b].add(shard, t.Shards[shard], b)
+		}
 	}
 	return lines
 }
 
-func (l *Line) add(source string, shard int, c Counts) {
+// add adds what the broker did with one shard.
+func (l *Line) add(shard int, tr *track, broker int) {
+	c := tr.Counts[broker]
+	l.Share = min(l.Share, c.Share)
 	l.Delivered += c.Delivered
 	l.First += c.First
 	l.Doubled += c.Doubled
 	l.Late += c.Late
 	l.Missed += c.Missed
 	l.InARow += c.Row
+	for _, o := range tr.Open {
+		if (o.Given &^ o.Came).has(broker) {
+			l.Waiting++
+		}
+	}
 	if !c.LastMissedAt.IsZero() && (l.LastMissedAt == nil || c.LastMissedAt.After(*l.LastMissedAt)) {
-		l.LastMissed, l.LastMissedAt = SegmentID(source, shard, c.LastMissed), &c.LastMissedAt
+		l.LastMissed, l.LastMissedAt = SegmentID(l.Source, shard, c.LastMissed), &c.LastMissedAt
 	}
 	if !c.RowSince.IsZero() && (l.InARowSince == nil || c.RowSince.After(*l.InARowSince)) {
 		l.InARowSince = &c.RowSince
