@@ -45,6 +45,9 @@ func Naming[E journal.Event](ids func(E) []string) func(journal.Record) ([]strin
 // ViewKey is the key of a view.
 func (l Layout) ViewKey(id string) string { return viewPrefix(l.Service, l.Kind) + id }
 
+// ListKey is the key of an owner's list.
+func (l Layout) ListKey(owner string) string { return NewList(nil, l.Service, l.Lists).ownerKey(owner) }
+
 // IDs gives what a segment's events archived.
 func (l Layout) IDs(s journal.Segment) ([]string, error) {
 	var all []string
@@ -102,11 +105,12 @@ func (c *Catalogue) Page(ctx context.Context, shard, n int) (page CataloguePage,
 	if err != nil || item.Value == nil {
 		return CataloguePage{}, false, err
 	}
-	page, err = c.decode(shard, n, item.Value)
+	page, err = c.Decode(shard, n, item.Value)
 	return page, err == nil, err
 }
 
-func (c *Catalogue) decode(shard, n int, value []byte) (CataloguePage, error) {
+// Decode reads the value of a page.
+func (c *Catalogue) Decode(shard, n int, value []byte) (CataloguePage, error) {
 	var page CataloguePage
 	if err := json.Unmarshal(value, &page); err != nil {
 		return page, fmt.Errorf("archive: catalogue page %s cannot be read: %w; restore this key from a backup", c.Key(shard, n), err)

@@ -201,6 +201,19 @@ func (l *List) Before(ctx context.Context, owner string, cursor Entry, limit int
 	return out, nil
 }
 
+// PagesOf gives the keys of the pages that a list refers to, from the list's own key and value.
+func PagesOf(key string, value []byte) ([]string, error) {
+	var h head
+	if err := json.Unmarshal(value, &h); err != nil {
+		return nil, fmt.Errorf("archive: list %s: %w", key, err)
+	}
+	keys := make([]string, len(h.Pages))
+	for i, p := range h.Pages {
+		keys[i] = key + "/" + p.Key
+	}
+	return keys, nil
+}
+
 // gather merges the wanted ones of more into found, in order and each of them once.
 func gather(found, more []entry, wanted func(entry) bool) []entry {
 	for _, e := range more {

@@ -52,6 +52,9 @@ func (e *fatalError) Unwrap() error { return e.err }
 
 func fatalf(format string, args ...any) error { return &fatalError{fmt.Errorf(format, args...)} }
 
+// IsFatal says that err is about what is stored, so that trying again does not help.
+func IsFatal(err error) bool { return isFatal(err) }
+
 func isFatal(err error) bool {
 	var f *fatalError
 	return errors.As(err, &f)

@@ -30,7 +30,7 @@ var errIncoming = errors.New("journal: this store is being filled by `sidecart d
 	"let the copy finish, or start with the components that the data comes from")
 
 // ReadMeta reads what a store says about a service's journal, and the ETag of that; without one there is none. An
-// error that isFatal is about what is stored, any other about the store.
+// error that IsFatal says is about what is stored, any other about the store.
 func ReadMeta(ctx context.Context, state sidecar.State, service string) (Meta, string, error) {
 	key := Keys{service}.Meta()
 	item, err := state.Get(ctx, key)

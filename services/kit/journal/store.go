@@ -117,15 +117,19 @@ func (r reader) many(ctx context.Context, from uint64, count int) ([]stored, err
 	return found, nil
 }
 
-// readMany reads names in parallel bulks; a missing key gives nil at its place.
+// readMany reads names in parallel bulks; a missing key gives nil at its place. The first nil is the truth, the others need
+// not be: a bulk read has no consistency setting, and on some stores (DynamoDB) it may miss what was written a moment ago. Where a
+// key's absence says something (the head, a trimmed number, a snapshot that was replaced) it is the first that does, so
+// that one is read again, by itself and with strong consistency. What is there never changes: segments and chunks are
+// written once.
 func readMany(ctx context.Context, state sidecar.State, names []string, bulkKeys int) ([][]byte, error) {
 	values := make([][]byte, len(names))
-	g, ctx := errgroup.WithContext(ctx)
+	g, bulk := errgroup.WithContext(ctx)
 	g.SetLimit(maxParallelReads)
 	for start := 0; start < len(names); start += bulkKeys {
 		part := names[start:min(start+bulkKeys, len(names))]
 		g.Go(func() error {
-			items, err := state.GetBulk(ctx, part)
+			items, err := state.GetBulk(bulk, part)
 			if err != nil {
 				return err
 			}
@@ -137,6 +141,19 @@ func readMany(ctx context.Context, state sidecar.State, names []string, bulkKeys
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
+	}
+	for i, value := range values {
+		if value != nil {
+			continue
+		}
+		item, err := state.Get(ctx, names[i])
+		if err != nil {
+			return nil, err
+		}
+		if item.Value == nil {
+			break
+		}
+		values[i] = item.Value
 	}
 	return values, nil
 }
