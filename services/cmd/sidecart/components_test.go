@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/conformance"
+	"github.com/sidecart/sidecart/services/conformance/probe"
 	"github.com/sidecart/sidecart/services/kit/sidecar/sidecartest"
 )
 
@@ -196,6 +197,11 @@ func TestTheBinaryTestsSets(t *testing.T) {
 		}
 		require.NoError(t, json.Unmarshal([]byte(out), &answer, json.RejectUnknownMembers(false)))
 		assert.NotEqual(t, "unsafe", answer.Verdict)
+		var names []string
+		for _, r := range answer.Results {
+			names = append(names, r.Name)
+		}
+		assert.Equal(t, planned(probe.Config{Store: true}), names, "progress names what comes next")
 		assert.True(t, slices.ContainsFunc(answer.Results, func(r result) bool { return r.Name == "create-race" && r.Outcome == "pass" }))
 	})
 	run("one that cannot be reached", func(t *testing.T, ctx context.Context) {

@@ -63,14 +63,18 @@ func testCommand(getenv func(string) string) *cobra.Command {
 // testSet probes the set and shows what is found as it is found.
 func testSet(ctx context.Context, con *console, cfg probe.Config, asJSON bool) error {
 	defer con.clear()
-	total, done := tried(cfg), 0
+	plan, done := planned(cfg), 0
 	progress := watch(con)
 	v, err := probe.Run(ctx, cfg, progress.doing, func(r conformance.Result) {
 		done++
 		if !asJSON {
 			showResult(con, r)
 		}
-		progress.doing(fmt.Sprintf("%d of %d properties tried", done, total))
+		if done < len(plan) {
+			progress.doing(fmt.Sprintf("trying %s, %d of %d", plan[done], done+1, len(plan)))
+		} else {
+			progress.doing("deleting what was written")
+		}
 	})
 	progress.end()
 	con.clear()
@@ -100,14 +104,14 @@ func left(v conformance.Verdict) string {
 	return ", but for this: " + v.Left
 }
 
-// tried is how many results there will be.
-func tried(cfg probe.Config) (n int) {
+// planned is what will be tried, in its order.
+func planned(cfg probe.Config) (names []string) {
 	for _, p := range conformance.Properties() {
 		if p.AboutBroker() && cfg.Broker || !p.AboutBroker() && cfg.Store {
-			n++
+			names = append(names, p.Name)
 		}
 	}
-	return n
+	return names
 }
 
 func showResult(con *console, r conformance.Result) {
