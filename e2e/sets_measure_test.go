@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,10 +72,56 @@ func hashFile(t *testing.T, path string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// verdict is what `sidecart components test` says of a set.
+type verdict struct {
+	Verdict string
+	Words   json.RawMessage
+	Results []struct{ Name, Outcome string }
+	Pace    struct {
+		PerSecond float64 `json:"creates_per_second"`
+	}
+}
+
+// String is one cell of the table.
+func (v verdict) String() string {
+	outcomes, others := map[string]int{}, []string{}
+	for _, r := range v.Results {
+		outcomes[r.Outcome]++
+		if r.Outcome != "pass" {
+			others = append(others, r.Name)
+		}
+	}
+	text := fmt.Sprintf("%s: %d of %d", v.Verdict, outcomes["pass"], len(v.Results))
+	if len(others) > 0 {
+		text += ", not " + strings.Join(others, ", ")
+	}
+	return fmt.Sprintf("%s; %.0f creates/s", text, v.Pace.PerSecond)
+}
+
+// conformance runs the suite for stores and brokers on what a shop stands on.
+func conformance(t *testing.T, s *harness.Shop, set string) verdict {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(harness.Root(), ".bin", "sidecart"), "components", "test", setFolder(set), "--json",
+		"--daprd", filepath.Join(harness.Root(), ".bin", "daprd"))
+	cmd.Env = os.Environ()
+	for _, variables := range []map[string]string{s.Stack.Env("sidecart"), s.Stack.Servers()} {
+		for name, value := range variables {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	failed := cmd.Run()
+	var v verdict
+	require.NoError(t, json.Unmarshal([]byte(stdout.String()), &v), "%v: %s %s", failed, stdout.String(), stderr.String())
+	require.NoError(t, failed, "%s", stdout.String())
+	return v
+}
+
 // ordersPerSecond is how many orders a fresh shop on the set takes when a crowd places them as fast as it is answered, every service in
 // one process.
-func ordersPerSecond(t *testing.T, set string) float64 {
-	s := harness.Open(t, harness.One, harness.WithSet(set))
+func ordersPerSecond(t *testing.T, set string, programs []harness.Option) float64 {
+	s := harness.Open(t, harness.One, append(programs, harness.WithSet(set))...)
 	sku := stocked(t, s, speedUnits)
 	var placed atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())

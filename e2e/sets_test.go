@@ -40,6 +40,8 @@ func TestEverySet(t *testing.T) {
 	table := matrix.New()
 	write := os.Getenv("SIDECART_WRITE_MATRIX") == "1"
 	sets, wanted := chosenSets(write)
+	programs, err := harness.Copies(t.TempDir()) // a build meanwhile changes nothing here
+	require.NoError(t, err)
 	t.Run("cells", func(t *testing.T) {
 		for _, set := range sets {
 			t.Run(set, func(t *testing.T) {
@@ -50,14 +52,14 @@ func TestEverySet(t *testing.T) {
 				}
 				harness.Each(t, func(t *testing.T, p harness.Placement) {
 					t.Parallel()
-					cell(t, table, set, p)
+					cell(t, table, set, p, programs)
 				})
 			})
 		}
 	})
 	if write && !t.Failed() {
 		for _, set := range sets { // one after the other: they share the machine
-			table.Speed(set, ordersPerSecond(t, set))
+			table.Speed(set, ordersPerSecond(t, set, programs))
 		}
 	}
 	t.Logf("the matrix:\n%s", table)
@@ -69,9 +71,13 @@ func TestEverySet(t *testing.T) {
 }
 
 // cell is one set in one placement, in one shop from empty to closed.
-func cell(t *testing.T, table *matrix.Table, set string, p harness.Placement) {
+func cell(t *testing.T, table *matrix.Table, set string, p harness.Placement, programs []harness.Option) {
 	began := time.Now()
-	s := harness.Open(t, p, append(chaos.Options(), harness.WithSet(set))...)
+	s := harness.Open(t, p, slices.Concat(chaos.Options(), programs, []harness.Option{
+		harness.WithSet(set),
+		// The suite's own topic, for a broker that makes none by itself.
+		harness.WithAppEnv("broker", "SIDECART_TOPICS", "inventory,order,payment,notify,conformance"),
+	})...)
 	table.Servers(set, versions(s))
 	lap := func(what string) { t.Logf("%s/%s: %s after %.1f s", set, p, what, time.Since(began).Seconds()) }
 	lap("open")
@@ -83,6 +89,12 @@ func cell(t *testing.T, table *matrix.Table, set string, p harness.Placement) {
 	lap(fmt.Sprintf("%d of %d journeys, %.0f events delivered", passed, len(journeys), delivered))
 	table.Cell(set, string(p), passed, len(journeys), killed, !t.Failed())
 	table.Binary(set, string(p), runningBinary(t, s))
+	if p == harness.One { // the store is the same in every placement
+		found := conformance(t, s, set)
+		assert.NotEqual(t, "unsafe", found.Verdict, "%s", found.Words)
+		table.Conformance(set, found.String())
+		lap("conformance: " + found.String())
+	}
 }
 
 // killAll kills every process once, in random order and at random moments under load, wants the books to balance, and tells how
