@@ -34,7 +34,7 @@ func (c *Client) Get(ctx context.Context, key string) (Item, error) {
 // GetBulk reads up to MaxBulkKeys keys, in as many calls as the size of their values asks for: the sidecar refuses
 // an answer that does not fit into its message, so the number of keys in a call shrinks and grows with what came
 // before. The deadline is that of one call. Dapr's bulk read has no consistency setting: on a store whose bulk reads
-// may be stale, so is this; no store of the component sets that sidecart ships is configured like that.
+// may be stale (DynamoDB), so is this. Who concludes something from a key's absence reads it again with Get.
 func (c *Client) GetBulk(ctx context.Context, keys []string) (map[string]Item, error) {
 	if len(keys) == 0 {
 		return map[string]Item{}, nil
