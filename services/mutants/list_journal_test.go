@@ -110,9 +110,9 @@ var journalMutants = []mutant{
 		name: "delete-before-intent", file: trimGo, suite: journalPkg, run: "^TestLongSale$",
 		why: "segments are deleted before the header says so, and who reads it believes the hole",
 		edits: []edit{{
-			"h, err = s.changeHeader(ctx, func(h *header) bool {\n\t\tif h.TrimmedThrough >= target {",
+			"h, err = s.changeHeader(ctx, func(h *Header) bool {\n\t\tif h.TrimmedThrough >= target {",
 			"if err := s.deleteSegments(ctx, h.TrimmedThrough+1, target); err != nil {\n\t\treturn err\n\t}\n" +
-				"\th, err = s.changeHeader(ctx, func(h *header) bool {\n\t\tif h.TrimmedThrough >= target {",
+				"\th, err = s.changeHeader(ctx, func(h *Header) bool {\n\t\tif h.TrimmedThrough >= target {",
 		}},
 	},
 	{
