@@ -23,7 +23,9 @@ const usePostgres = "take state.postgresql"
 // stores is every store of the catalog. A row may say "run" only when a conformance run through a real daprd has passed.
 var stores = []Store{
 	{Type: "state.sqlite", Safe: true, Known: "run"},
-	{Type: "state.postgresql", Safe: true, Known: "run"},
+	{Type: "state.postgresql", Versions: []string{"v2"}, Safe: true, Known: "run"},
+	{Type: "state.postgresql", Versions: []string{"v1"}, Safe: true, Known: "read: the query that NewPostgreSQLStateStore gives",
+		Why: "take v2 for a new shop: another table layout, and the one that our daprd has"},
 	{Type: "state.redis", Safe: true, Known: "run",
 		Why: "safe while journal keys are only ever written first-write, as sidecart does, and while the server keeps what it answered (appendfsync always, noeviction)"},
 	{Type: "state.mysql", Safe: true, Known: "run",

@@ -83,7 +83,11 @@ func TestDocumentHasTheTableOfStores(t *testing.T) {
 		if s.Safe {
 			fit = "yes"
 		}
-		fmt.Fprintf(&want, "| `%s` | %s | %s | %s |\n", s.Type, fit, s.Known, s.Why)
+		name := "`" + s.Type + "`"
+		if len(s.Versions) > 0 {
+			name += " " + strings.Join(s.Versions, ", ")
+		}
+		fmt.Fprintf(&want, "| %s | %s | %s | %s |\n", name, fit, s.Known, s.Why)
 	}
 	assert.Equal(t, want.String(), table, "write this table into docs/component-sets.md")
 }
