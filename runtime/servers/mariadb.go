@@ -13,8 +13,8 @@ import (
 // greetingVersion is the first byte of the greeting that MySQL and MariaDB send to who connects.
 const greetingVersion = 10
 
-// mariadb runs with its default durability (innodb_flush_log_at_trx_commit=1), no names from DNS, and a user that every start
-// makes sure of (init_file).
+// mariadb runs with its default durability (innodb_flush_log_at_trx_commit=1), no names from DNS, text that is equal only when its
+// bytes are (keys that differ in case are two), and a user that every start makes sure of (init_file).
 var mariadb = Server{
 	Name:     "mariadb",
 	Variable: "SIDECART_MYSQL_DSN",
@@ -46,6 +46,8 @@ port=%[4]d
 socket=mariadb.sock
 pid_file=mariadb.pid
 skip_name_resolve=1
+character_set_server=utf8mb4
+collation_server=utf8mb4_bin
 innodb_flush_log_at_trx_commit=1
 max_allowed_packet=64M
 max_connect_errors=4294967295
