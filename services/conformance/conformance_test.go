@@ -57,7 +57,7 @@ func TestAnHonestStorePassesEverythingAndIsLeftEmpty(t *testing.T) {
 				s := honest(faults)
 				var reported []string
 				v, err := conformance.Run(t.Context(), s.liar, func(r conformance.Result) { reported = append(reported, r.Name) },
-					conformance.WithPeer(s.store.Client("b", faults)), conformance.WithOverwrite(s.overwrite), conformance.WithRestart(s.restart))
+					conformance.WithPeer(s.store.Client("b", faults)), conformance.WithOverwrite(s.overwrite), conformance.WithRestart("nothing", s.restart))
 				require.NoError(t, err)
 				assert.Empty(t, v.Names(conformance.Failed), "%s", v.Words())
 				assert.Empty(t, v.Names(conformance.Skipped))

@@ -87,7 +87,7 @@ func (s *setting) run(ctx context.Context, more ...conformance.Option) (conforma
 		peer = s.liar
 	}
 	return conformance.Run(ctx, s.liar, nil, append([]conformance.Option{
-		conformance.WithPeer(peer), conformance.WithOverwrite(s.overwrite), conformance.WithRestart(s.restart),
+		conformance.WithPeer(peer), conformance.WithOverwrite(s.overwrite), conformance.WithRestart("the store", s.restart),
 	}, more...)...)
 }
 

@@ -31,6 +31,7 @@ type options struct {
 	peer      sidecar.State
 	overwrite func(ctx context.Context, key string, value []byte) error
 	restart   func(ctx context.Context) error
+	restarted string
 	broker    *Broker
 	noState   bool
 	paceFor   time.Duration
@@ -47,10 +48,10 @@ func WithOverwrite(write func(ctx context.Context, key string, value []byte) err
 	return func(o *options) { o.overwrite = write }
 }
 
-// WithRestart gives a way to kill the store, or the sidecars in front of it, and start it again. restart returns when the
-// store can be reached again through State and peer.
-func WithRestart(restart func(ctx context.Context) error) Option {
-	return func(o *options) { o.restart = restart }
+// WithRestart gives a way to kill what (the store, or only the sidecars in front of it) and start it again. restart returns
+// when the store can be reached again through State and peer.
+func WithRestart(what string, restart func(ctx context.Context) error) Option {
+	return func(o *options) { o.restarted, o.restart = what, restart }
 }
 
 // WithBroker adds the advisory part about a broker.

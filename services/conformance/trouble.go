@@ -206,9 +206,9 @@ func restart(ctx context.Context, r *run) (string, error) {
 	for len(keys) > 0 {
 		n := min(len(keys), sidecar.MaxBulkKeys)
 		if err := expectAll(ctx, r, keys[:n], values[:n]); err != nil {
-			return "", fmt.Errorf("after a restart: %w", err)
+			return "", fmt.Errorf("after %s had been killed: %w", r.restarted, err)
 		}
 		keys, values = keys[n:], values[n:]
 	}
-	return fmt.Sprintf("%d acknowledged writes were there, %d had failed meanwhile", len(acknowledged), failed.Load()), nil
+	return fmt.Sprintf("%s killed: %d acknowledged writes were there, %d had failed meanwhile", r.restarted, len(acknowledged), failed.Load()), nil
 }

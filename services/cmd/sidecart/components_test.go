@@ -92,6 +92,14 @@ func TestCheckAnswersProgramsInJSON(t *testing.T) {
 	assert.Contains(t, out, `"findings": []`)
 }
 
+func TestTheStoreIsRestartedByTheUsersCommand(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "restarted")
+	require.NoError(t, restartBy("touch "+mark)(t.Context()))
+	assert.FileExists(t, mark)
+	err := restartBy("echo first; echo no such service >&2; exit 3")(t.Context())
+	assert.ErrorContains(t, err, "exit status 3: no such service")
+}
+
 func TestColourIsForTerminals(t *testing.T) {
 	c := newConsole(&bytes.Buffer{}, &bytes.Buffer{}, func(string) string { return "" })
 	assert.Equal(t, "x", c.paint(bad, "x"))

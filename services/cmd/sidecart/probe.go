@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ import (
 var parts = []string{"all", "store", "broker"}
 
 func testCommand(getenv func(string) string) *cobra.Command {
-	var binary, only, topic string
+	var binary, only, topic, restart string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "test DIR",
@@ -33,6 +34,7 @@ func testCommand(getenv func(string) string) *cobra.Command {
 			"It takes 10 s to a minute. Run it beside a shop that sells only if that shop can spare the store's time.\n\n" +
 			"Exit code: 0 safe (also at a price), 1 not safe or not to be tested, 2 wrong use.",
 		Example: "  SIDECART_REDIS_HOST=127.0.0.1:6379 sidecart components test components/redis\n" +
+			"  sidecart components test components/redis --restart 'systemctl kill -s KILL redis; systemctl start redis'\n" +
 			"  sidecart components test ./my-set --only store --json",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -50,14 +52,37 @@ func testCommand(getenv func(string) string) *cobra.Command {
 				return &usageError{err}
 			}
 			cfg := probe.Config{Daprd: program, Set: args[0], Store: only != "broker", Broker: only != "store", Topic: topic}
+			if restart != "" {
+				cfg.Restart = restartBy(restart)
+			}
 			return testSet(cmd.Context(), newConsole(cmd.OutOrStdout(), cmd.ErrOrStderr(), getenv), cfg, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&binary, "daprd", "", "the daprd to run (default: the one beside this program, in .bin, or on the PATH)")
 	cmd.Flags().StringVar(&only, "only", "all", strings.Join(parts, ", "))
 	cmd.Flags().StringVar(&topic, "topic", probe.DefaultTopic, "topic for the events; nothing else may use it")
+	cmd.Flags().StringVar(&restart, "restart", "", "a shell command that kills the store and starts it again (default: only sidecars are killed)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the verdict as one JSON document")
 	return cmd
+}
+
+// restartWithin bounds the user's command that restarts the store.
+const restartWithin = time.Minute
+
+// restartBy runs the user's command; what it printed last is in the error.
+func restartBy(command string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, restartWithin)
+		defer cancel()
+		shell := exec.CommandContext(ctx, "sh", "-c", command)
+		shell.WaitDelay = time.Second // what it leaves running may keep the pipe
+		out, err := shell.CombinedOutput()
+		if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+			return nil
+		}
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		return fmt.Errorf("--restart: %w: %s", err, lines[len(lines)-1])
+	}
 }
 
 // testSet probes the set and shows what is found as it is found.

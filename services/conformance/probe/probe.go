@@ -74,7 +74,7 @@ func Run(ctx context.Context, cfg Config, doing func(what string), report func(c
 		defer pair.stop()
 		state = pair.one.Client
 		opts = append(opts, conformance.WithPeer(pair.other.Client), conformance.WithOverwrite(pair.overwrite),
-			conformance.WithRestart(func(ctx context.Context) error { return pair.restart(ctx, cfg.Restart) }))
+			conformance.WithRestart(killed(cfg), func(ctx context.Context) error { return pair.restart(ctx, cfg.Restart) }))
 	} else {
 		opts = append(opts, conformance.BrokerOnly())
 	}
@@ -93,6 +93,14 @@ func Run(ctx context.Context, cfg Config, doing func(what string), report func(c
 	}
 	doing("trying")
 	return conformance.Run(ctx, state, report, opts...)
+}
+
+// killed says what a restart kills.
+func killed(cfg Config) string {
+	if cfg.Restart == nil {
+		return "the sidecars"
+	}
+	return "the store and the sidecars"
 }
 
 // pair is two sidecars on one component, the second one without an app.
