@@ -45,7 +45,7 @@ func TestDocs(t *testing.T) {
 					t.Skipf("skipped: its commands need %s, which this machine does not have: apt-get install %[1]s", needed[1])
 				}
 			}
-			b := &bench{root: root, data: filepath.Join(t.TempDir(), "shop"), port: freePort(t)}
+			b := &bench{root: root, data: filepath.Join(t.TempDir(), "shop"), port: freePort(t), env: []string{"TMPDIR=" + t.TempDir()}}
 			t.Cleanup(func() { b.close(t) })
 			for _, c := range commands {
 				b.run(t, c)
@@ -90,7 +90,7 @@ func consoleBlocks(t *testing.T, doc string) []command {
 type bench struct {
 	root, data string
 	port       int
-	env        []string // variables that commands have set
+	env        []string // where mktemp makes things, and variables that commands have set
 	shop       *exec.Cmd
 }
 
