@@ -70,7 +70,7 @@ func (s *shardCopy) copyViews(ctx context.Context, ids []string) error {
 	for i, id := range ids {
 		keys[i] = layout.ViewKey(id)
 	}
-	items, err := s.getMany(ctx, s.source, keys)
+	items, err := s.getEach(ctx, s.source, keys)
 	if err != nil {
 		return err
 	}
@@ -148,14 +148,14 @@ func (s *shardCopy) copyLists(ctx context.Context, owners map[string]bool) error
 	return s.persist(ctx, "copying lists", func(ctx context.Context) error {
 		// In this order: the target as it was while the copy was still under way, then what the source has. A run that was
 		// paused here for so long that the shop sells from the target finds its ETags changed, and changes nothing.
-		there, err := s.getMany(ctx, s.target, keys)
+		there, err := s.getEach(ctx, s.target, keys)
 		if err != nil {
 			return err
 		}
 		if err := s.stillCopying(ctx, s.record); err != nil {
 			return err
 		}
-		items, err := s.getMany(ctx, s.source, keys)
+		items, err := s.getEach(ctx, s.source, keys)
 		if err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func (s *shardCopy) putList(ctx context.Context, key string, value []byte, there
 	}
 	for len(pages) > 0 {
 		n := min(len(pages), bulkKeys)
-		items, err := s.getMany(ctx, s.source, pages[:n])
+		items, err := s.getEach(ctx, s.source, pages[:n])
 		if err != nil {
 			return err
 		}

@@ -50,6 +50,7 @@ type Config struct {
 // Bounds that no move has asked to change.
 const (
 	maxParallelShards = 4
+	maxParallelReads  = 8
 	maxParallelWrites = 8
 	bulkKeys          = 32  // of segments or chunks: 32 full values are 8 MiB
 	batchSegments     = 128 // between two notes of progress

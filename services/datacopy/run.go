@@ -214,11 +214,11 @@ func (s *shardCopy) reopen(ctx context.Context, closed uint64) error {
 // compareEnds makes sure that the target ends where the source does.
 func (s *shardCopy) compareEnds(ctx context.Context) error {
 	keys := []string{s.keys.Segment(s.shard, s.at.Through), s.keys.Segment(s.shard, s.at.Through+1)}
-	source, err := s.getMany(ctx, s.source, keys)
+	source, err := s.getEach(ctx, s.source, keys)
 	if err != nil {
 		return err
 	}
-	target, err := s.getMany(ctx, s.target, keys)
+	target, err := s.getEach(ctx, s.target, keys)
 	switch {
 	case err != nil:
 		return err

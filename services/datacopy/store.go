@@ -67,7 +67,22 @@ func (c *Copier) get(ctx context.Context, from sidecar.State, key string) (item 
 	return item, err
 }
 
-// getMany reads keys, at most bulkKeys in a call; what does not exist has no value.
+// getEach reads keys one by one, strongly: for what changes.
+func (c *Copier) getEach(ctx context.Context, from sidecar.State, keys []string) ([]sidecar.Item, error) {
+	items := make([]sidecar.Item, len(keys))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxParallelReads)
+	for i, key := range keys {
+		g.Go(func() (err error) {
+			items[i], err = c.get(ctx, from, key)
+			return err
+		})
+	}
+	return items, g.Wait()
+}
+
+// getMany reads keys of what never changes, at most bulkKeys in a call; what does not exist has no value. Bulk reads of
+// some stores may be stale, so what they miss is looked for once more, up to the first that is really not there.
 func (c *Copier) getMany(ctx context.Context, from sidecar.State, keys []string) ([]sidecar.Item, error) {
 	items := make([]sidecar.Item, len(keys))
 	g, ctx := errgroup.WithContext(ctx)
@@ -84,7 +99,19 @@ func (c *Copier) getMany(ctx context.Context, from sidecar.State, keys []string)
 			})
 		})
 	}
-	return items, g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i, item := range items {
+		if item.Value != nil {
+			continue
+		}
+		var err error
+		if items[i], err = c.get(ctx, from, keys[i]); err != nil || items[i].Value == nil {
+			return items, err
+		}
+	}
+	return items, nil
 }
 
 // document is a key and what it is to hold.
