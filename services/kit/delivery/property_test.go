@@ -22,10 +22,11 @@ type message struct {
 type plain struct {
 	messages []message // by time
 	percent  int
+	row      [brokers]uint64 // of counts, for a share of 100 %
 }
 
 // counts judges at end; what a number's neighbours tell of it is all that is known of one that nobody brought.
-func (p plain) counts(end time.Duration) (out [brokers]Counts) {
+func (p *plain) counts(end time.Duration) (out [brokers]Counts) {
 	type fate struct {
 		known time.Duration
 		came  [brokers][]time.Duration
@@ -66,6 +67,20 @@ func (p plain) counts(end time.Duration) (out [brokers]Counts) {
 		complete := len(f.came[Present]) > 0 && (len(f.came[Next]) > 0 || !InShare(SegmentID("order", 0, seq), p.percent))
 		if firstCame && (judged || complete) {
 			out[f.first].First++
+		}
+	}
+	for b := range brokers { // what it brought in time after the last number that it missed
+		last := uint64(0)
+		inTime := func(f *fate) bool { return len(f.came[b]) > 0 && f.came[b][0]-f.known < grace }
+		for seq, f := range fates {
+			if end-f.known >= grace && !inTime(f) {
+				last = max(last, seq)
+			}
+		}
+		for seq, f := range fates {
+			if seq > last && inTime(f) {
+				p.row[b]++
+			}
 		}
 	}
 	return out
@@ -118,8 +133,13 @@ func TestCountsAreThoseOfAPlainModel(t *testing.T) {
 			}
 		}
 		tally.Settle(epoch.Add(end), grace)
-		want := plain{messages: messages, percent: percent}.counts(end)
+		model := &plain{messages: messages, percent: percent}
+		want := model.counts(end)
 		for b := range brokers {
+			if percent == wholePercent {
+				brought, _ := tally.Shards[0].row(b)
+				require.Equal(t, model.row[b], brought, "broker %d: in a row", b)
+			}
 			got := tally.Shards[0].Counts[b]
 			require.Equal(t, []uint64{want[b].Delivered, want[b].First, want[b].Doubled, want[b].Late, want[b].Missed},
 				[]uint64{got.Delivered, got.First, got.Doubled, got.Late, got.Missed}, "broker %d: delivered, first, doubled, late, missed", b)

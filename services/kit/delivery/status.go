@@ -19,7 +19,8 @@ type Line struct {
 	Late      uint64 `json:"late"`      // segments that it brought after they had been counted as missed
 	Missed    uint64 `json:"missed"`    // segments that it was given and has not brought
 	Waiting   uint64 `json:"waiting"`   // segments that it was given and may still bring in time
-	// LastMissed is a segment that was missed last, late ones included; "" when there was none.
+	// LastMissed is a segment that was missed last, late ones included, and LastMissedAt since when it was known; "" when there
+	// was none.
 	LastMissed   string     `json:"last_missed"`
 	LastMissedAt *time.Time `json:"last_missed_at,omitempty"`
 	// InARow is how many segments it brought since it is given all of them and missed none; InARowSince is since when that
@@ -54,19 +55,16 @@ func (l *Line) add(shard int, tr *track, broker int) {
 	l.Doubled += c.Doubled
 	l.Late += c.Late
 	l.Missed += c.Missed
-	l.InARow += c.Row
-	for _, o := range tr.Open {
-		if (o.Given &^ o.Came).has(broker) {
-			l.Waiting++
-		}
-	}
+	brought, waiting := tr.row(broker)
+	l.InARow += brought
+	l.Waiting += waiting
 	if !c.LastMissedAt.IsZero() && (l.LastMissedAt == nil || c.LastMissedAt.After(*l.LastMissedAt)) {
 		l.LastMissed, l.LastMissedAt = SegmentID(l.Source, shard, c.LastMissed), &c.LastMissedAt
 	}
 	if !c.RowSince.IsZero() && (l.InARowSince == nil || c.RowSince.After(*l.InARowSince)) {
 		l.InARowSince = &c.RowSince
 	}
-	if c.Share == wholePercent && c.Row == 0 {
+	if c.Share == wholePercent && brought == 0 {
 		l.Broken = append(l.Broken, shard)
 	}
 }

@@ -69,12 +69,11 @@ type Counts struct {
 	Doubled   uint64 `json:"doubled"`   // messages that it had brought before
 	Late      uint64 `json:"late"`      // segments that it brought after they had been counted as missed
 	Missed    uint64 `json:"missed"`    // segments that it was given and has not brought
-	// LastMissed is the highest number that was judged missed (0: none), and when the last judgement was; late ones stay in.
+	// LastMissed is the highest number that was judged missed (0: none), and since when that one was known; late ones stay in.
 	LastMissed   uint64    `json:"last_missed,omitzero"`
 	LastMissedAt time.Time `json:"last_missed_at,omitzero"`
-	// Row is how many segments it brought, each once at least, since it was given all of them and missed none; RowSince is when
-	// the first of them came.
-	Row      uint64    `json:"row"`
+	// RowFrom is the first number since the broker is given all of them and missed none (0: there is none), and since when.
+	RowFrom  uint64    `json:"row_from,omitzero"`
 	RowSince time.Time `json:"row_since,omitzero"`
 	Share    int       `json:"share"` // percent, as the newest segment says
 }
@@ -140,7 +139,7 @@ func (t *Tally) add(o Observation) {
 	}
 	tr.add(t, o)
 	for t.open() > maxOpen {
-		t.longest().judgeOldest(t, o.At)
+		t.longest().judgeOldest(t)
 	}
 }
 

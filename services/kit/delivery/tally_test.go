@@ -47,6 +47,11 @@ func (s *scene) wait() {
 
 func (s *scene) of(broker int) Counts { return s.Shards[0].Counts[broker] }
 
+func (s *scene) row(broker int) uint64 {
+	brought, _ := s.Shards[0].row(broker)
+	return brought
+}
+
 func TestEachBrokerIsComparedWithTheNumbers(t *testing.T) {
 	s := newScene()
 	s.came(Present, 10, 11, 12, 13)
@@ -56,7 +61,8 @@ func TestEachBrokerIsComparedWithTheNumbers(t *testing.T) {
 	assert.EqualValues(t, 4, s.of(Present).First)
 	assert.EqualValues(t, 1, s.of(Next).Missed)
 	assert.EqualValues(t, 12, s.of(Next).LastMissed)
-	assert.Zero(t, s.of(Next).Row, "a miss ends the row")
+	assert.EqualValues(t, 1, s.row(Next), "13, after the miss")
+	assert.Equal(t, epoch.Add(3*time.Second), s.of(Next).RowSince, "since when 12 was known")
 	s.came(Next, 13, 12, 12)
 	next := s.of(Next)
 	assert.EqualValues(t, []uint64{6, 0, 1, 2}, []uint64{next.Delivered, next.Missed, next.Late, next.Doubled})
@@ -83,13 +89,13 @@ func TestOnlyWhatABrokerIsGivenIsExpectedOfIt(t *testing.T) {
 	}
 	s.wait()
 	assert.Zero(t, s.of(Next).Missed)
-	assert.Zero(t, s.of(Next).Row, "a row is made of full shares")
+	assert.Zero(t, s.row(Next), "a row is made of full shares")
 	assert.Equal(t, 10, s.of(Next).Share)
 	assert.NotZero(t, s.of(Next).Delivered)
 	s.shares = both(100)
 	s.came(Present, 101, 102)
 	s.came(Next, 101, 102)
-	assert.EqualValues(t, 2, s.of(Next).Row)
+	assert.EqualValues(t, 2, s.row(Next))
 }
 
 func TestOfANumberBetweenTwoSharesTheSmallerIsBelieved(t *testing.T) {
@@ -147,7 +153,7 @@ func TestAJumpOrALossBeginsAnewAndJudgesNothing(t *testing.T) {
 	s.wait()
 	assert.Zero(t, s.of(Present).Missed)
 	assert.Zero(t, s.of(Next).Missed)
-	assert.EqualValues(t, 1, s.of(Next).Row)
+	assert.EqualValues(t, 1, s.row(Next))
 }
 
 // A next broker that is dead while the shop sells must not make the record grow without end.

@@ -68,12 +68,6 @@ func (tr *track) add(t *Tally, o Observation) {
 		return
 	}
 	e.came(o)
-	if o.Shares.of(t.Brokers[o.Broker]) == wholePercent {
-		c.Row++
-		if c.RowSince.IsZero() {
-			c.RowSince = o.At
-		}
-	}
 	if e.Given&^e.Came == 0 {
 		tr.close(i)
 	}
@@ -99,8 +93,12 @@ func (tr *track) extend(t *Tally, o Observation) {
 	tr.High, tr.Shares = o.Seq, o.Shares.String()
 	for b, name := range t.Brokers {
 		c := &tr.Counts[b]
-		if c.Share = o.Shares.of(name); c.Share < wholePercent {
-			c.Row, c.RowSince = 0, time.Time{}
+		c.Share = o.Shares.of(name)
+		switch {
+		case c.Share < wholePercent:
+			c.RowFrom, c.RowSince = 0, time.Time{}
+		case c.RowFrom == 0:
+			c.RowFrom, c.RowSince = o.Seq, o.At
 		}
 	}
 }
@@ -136,17 +134,17 @@ func (tr *track) settle(t *Tally, now time.Time, grace time.Duration) bool {
 			i++
 			continue
 		}
-		tr.judge(t, i, now)
+		tr.judge(t, i)
 		changed = true
 	}
 	return changed
 }
 
 // judgeOldest judges the lowest open number before its time, because there are too many.
-func (tr *track) judgeOldest(t *Tally, now time.Time) { tr.judge(t, 0, now) }
+func (tr *track) judgeOldest(t *Tally) { tr.judge(t, 0) }
 
 // judge counts an open number as missed by every broker that was given it and has not brought it.
-func (tr *track) judge(t *Tally, i int, now time.Time) {
+func (tr *track) judge(t *Tally, i int) {
 	e := tr.Open[i]
 	for b := range tr.Counts {
 		if e.Unsure.has(b) {
@@ -157,8 +155,12 @@ func (tr *track) judge(t *Tally, i int, now time.Time) {
 		}
 		c := &tr.Counts[b]
 		c.Missed++
-		c.LastMissed, c.LastMissedAt = max(c.LastMissed, e.Seq), now
-		c.Row, c.RowSince = 0, time.Time{}
+		if known := time.UnixMicro(e.Known).UTC(); e.Seq > c.LastMissed {
+			c.LastMissed, c.LastMissedAt = e.Seq, known
+			if c.RowFrom > 0 {
+				c.RowFrom, c.RowSince = max(c.RowFrom, e.Seq+1), later(c.RowSince, known)
+			}
+		}
 		tr.Missed[b].put(e.Seq)
 		tr.Missed[b].bound(maxMissed / len(t.Shards))
 	}
@@ -179,8 +181,36 @@ func (tr *track) beginAnew() {
 	tr.Open, tr.From, tr.Shares = nil, 0, ""
 	tr.Missed = [brokers]missed{}
 	for b := range tr.Counts {
-		tr.Counts[b].Row, tr.Counts[b].RowSince = 0, time.Time{}
+		tr.Counts[b].RowFrom, tr.Counts[b].RowSince = 0, time.Time{}
 	}
+}
+
+// row is how many segments the broker has brought since it is given all of them and missed none, and how many it may still
+// bring in time, those before the row included.
+func (tr *track) row(broker int) (brought, waiting uint64) {
+	from := tr.Counts[broker].RowFrom
+	if from > 0 && tr.High >= from {
+		brought = tr.High - from + 1
+	}
+	for _, e := range tr.Open {
+		if e.Came.has(broker) {
+			continue
+		}
+		if e.Given.has(broker) {
+			waiting++
+		}
+		if from > 0 && e.Seq >= from {
+			brought--
+		}
+	}
+	return brought, waiting
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (tr *track) find(seq uint64) (int, bool) {
