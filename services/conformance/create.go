@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
@@ -131,24 +131,49 @@ func createRefusesOverwritten(ctx context.Context, r *run) (string, error) {
 
 // createRace lets racers create the same key, half of them through the other sidecar. Their number is their value.
 func createRace(ctx context.Context, r *run) (string, error) {
-	unsure := 0
+	var ends raceEnds
 	for n := range raceKeys {
 		key := r.key("create", "race", n)
-		won, err := race(ctx, r, key, nil, func(ctx context.Context, s sidecar.State, value []byte) error { return s.Create(ctx, key, value) })
+		end, err := race(ctx, r, key, nil, func(ctx context.Context, s sidecar.State, value []byte) error { return s.Create(ctx, key, value) })
 		if err != nil {
 			return "", err
 		}
-		if !won {
-			unsure++
-		}
+		ends[end]++
 	}
-	return raced(unsure), nil
+	return ends.judge()
 }
 
-// race lets racers write a key at the same moment and judges what they were told. won is false when nobody was told that he
-// had won: a lost reply, which is no fault. before is what the key held.
-func race(ctx context.Context, r *run, key string, before []byte, write func(ctx context.Context, s sidecar.State, value []byte) error) (won bool, err error) {
-	var acknowledged [racers]atomic.Bool
+// raceEnd is how a race ended whose racers were told nothing false.
+type raceEnd int
+
+const (
+	oneWon    raceEnd = iota
+	readBacks         // the winner got an error and has to read that it has won: a lost reply
+	nobodyWon         // all got an error and nothing was written: they all try again
+)
+
+// raceEnds counts them.
+type raceEnds [3]int
+
+// judge fails a store on which racers mostly stop each other: each of them tries again, and nobody gets on.
+func (ends raceEnds) judge() (string, error) {
+	if n := ends[nobodyWon]; n > raceKeys/2 {
+		return "", fmt.Errorf("in %d of %d races all writers got an error and nobody won", n, raceKeys)
+	}
+	var seen []string
+	if n := ends[readBacks]; n > 0 {
+		seen = append(seen, fmt.Sprintf("in %d of %d races the winner got an error and had to read back", n, raceKeys))
+	}
+	if n := ends[nobodyWon]; n > 0 {
+		seen = append(seen, fmt.Sprintf("in %d nobody won and all would try again", n))
+	}
+	return strings.Join(seen, "; "), nil
+}
+
+// race lets racers write a key at the same moment and judges what they were told. before is what the key held, nil for
+// nothing.
+func race(ctx context.Context, r *run, key string, before []byte, write func(ctx context.Context, s sidecar.State, value []byte) error) (raceEnd, error) {
+	var acknowledged [racers]bool
 	var start, all sync.WaitGroup
 	start.Add(1)
 	for i := range racers {
@@ -158,37 +183,30 @@ func race(ctx context.Context, r *run, key string, before []byte, write func(ctx
 		}
 		all.Go(func() {
 			start.Wait()
-			acknowledged[i].Store(write(ctx, s, []byte(strconv.Itoa(i))) == nil)
+			acknowledged[i] = write(ctx, s, []byte(strconv.Itoa(i))) == nil
 		})
 	}
 	start.Done()
 	all.Wait()
 	item, err := read(ctx, r.state, key)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	var winners []int
-	for i := range racers {
-		if acknowledged[i].Load() {
+	for i, won := range acknowledged {
+		if won {
 			winners = append(winners, i)
 		}
 	}
 	switch {
 	case len(winners) > 1:
-		return false, fmt.Errorf("%d of %d writers of one key were told that they had won", len(winners), racers)
+		return 0, fmt.Errorf("%d of %d writers of one key were told that they had won", len(winners), racers)
 	case len(winners) == 1:
-		return true, holds(item, []byte(strconv.Itoa(winners[0])), fmt.Sprintf("a key after writer %d of %d was told that it had won", winners[0], racers))
-	case item.Value == nil || before != nil && sameDocument(item.Value, before):
-		return false, fmt.Errorf("none of %d writers of one key won", racers)
+		return oneWon, holds(item, []byte(strconv.Itoa(winners[0])), fmt.Sprintf("a key after writer %d of %d was told that it had won", winners[0], racers))
+	case sameDocument(item.Value, before):
+		return nobodyWon, nil
 	}
-	return false, nil
-}
-
-func raced(unsure int) string {
-	if unsure == 0 {
-		return ""
-	}
-	return fmt.Sprintf("in %d of %d races the winner got an error and had to read back", unsure, raceKeys)
+	return readBacks, nil
 }
 
 func createAfterDelete(ctx context.Context, r *run) (string, error) {

@@ -1,9 +1,14 @@
 package conformance
 
 import (
+	"encoding/json"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 )
 
 func TestSameDocument(t *testing.T) {
@@ -32,6 +37,26 @@ func TestSameDocument(t *testing.T) {
 	}
 	assert.True(t, sameNumber("1e999999999", "1e999999999"))
 	assert.False(t, sameNumber("1e999999999", "2e999999999"), "without filling the memory")
+}
+
+// A document stays the same when it is written in another way, and no longer when a value in it changes.
+func TestSameDocumentHoldsForEveryDocument(t *testing.T) {
+	leaf := rapid.OneOf(rapid.Map(rapid.String(), func(s string) any { return s }), rapid.Map(rapid.Int64(), func(n int64) any { return n }), rapid.Just[any](true), rapid.Just[any](nil))
+	rapid.Check(t, func(t *rapid.T) {
+		members := rapid.MapOf(rapid.StringN(0, 8, -1), rapid.SliceOf(leaf)).Draw(t, "members")
+		plain, err := json.Marshal(members)
+		require.NoError(t, err)
+		again, err := json.MarshalIndent(members, " ", "\t")
+		require.NoError(t, err)
+		require.True(t, sameDocument(plain, again))
+		for name, list := range members {
+			changed := maps.Clone(members)
+			changed[name] = append(slices.Clone(list), "one more")
+			other, err := json.Marshal(changed)
+			require.NoError(t, err)
+			require.False(t, sameDocument(plain, other))
+		}
+	})
 }
 
 func TestDocumentsHaveTheirSize(t *testing.T) {

@@ -105,6 +105,29 @@ var lies = []struct {
 	{"create-new", conformance.LevelUnsafe, "says done and does nothing", nil, func(s *setting) {
 		s.liar.create = func(context.Context, string, []byte) error { return nil }
 	}},
+	{"create-new", conformance.LevelUnsafe, "refuses every create-only write", nil, func(s *setting) {
+		s.liar.create = func(context.Context, string, []byte) error { return errors.New("wants an ETag") }
+	}},
+	{"create-race", conformance.LevelUnsafe, "whoever is not alone is refused", []string{"restart", "pace"}, func(s *setting) {
+		var mu sync.Mutex
+		at, ever := map[string]int{}, map[string]bool{}
+		s.liar.create = func(ctx context.Context, key string, value []byte) error {
+			mu.Lock()
+			at[key]++
+			mu.Unlock()
+			<-time.After(time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			if at[key] > 1 {
+				ever[key] = true
+			}
+			at[key]--
+			if ever[key] && strings.Contains(key, "/race/") {
+				return errors.New("another transaction is under way")
+			}
+			return s.liar.State.Create(ctx, key, value)
+		}
+	}},
 	{"create-refuses-created", conformance.LevelUnsafe, "a create overwrites", everyCreate, func(s *setting) {
 		s.liar.create = func(_ context.Context, key string, value []byte) error { s.store.Put(key, value); return nil }
 	}},

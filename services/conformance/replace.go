@@ -103,24 +103,22 @@ func refusesReplace(ctx context.Context, r *run, key, etag string, value []byte,
 }
 
 func replaceRace(ctx context.Context, r *run) (string, error) {
-	unsure := 0
+	var ends raceEnds
 	for n := range raceKeys {
 		key, before := r.key("replace", "race", n), []byte(`"before"`)
 		etag, err := seeded(ctx, r, key, before)
 		if err != nil {
 			return "", err
 		}
-		won, err := race(ctx, r, key, before, func(ctx context.Context, s sidecar.State, value []byte) error {
+		end, err := race(ctx, r, key, before, func(ctx context.Context, s sidecar.State, value []byte) error {
 			return s.Replace(ctx, key, value, etag)
 		})
 		if err != nil {
 			return "", err
 		}
-		if !won {
-			unsure++
-		}
+		ends[end]++
 	}
-	return raced(unsure), nil
+	return ends.judge()
 }
 
 func replaceRefusesOldValue(ctx context.Context, r *run) (string, error) {

@@ -145,19 +145,18 @@ func Run(ctx context.Context, state sidecar.State, report func(Result), opts ...
 	return v, ctx.Err()
 }
 
-// reach waits until the store takes a write: one that is still starting is not a bad one.
+// reach waits until the store takes a write: one that is still starting is not a bad one. One that answers reads and
+// refuses every write is there, and for the checks to judge; so is one that loses an acknowledged write.
 func (r *run) reach(ctx context.Context) error {
+	const refusals = 10
 	within, cancel := context.WithTimeout(ctx, reachWithin)
 	defer cancel()
 	key := r.key("reach")
-	for {
+	for n := 1; ; n++ {
 		err := r.state.Create(within, key, []byte(`1`))
 		item, readErr := r.state.Get(within, key)
-		switch {
-		case readErr == nil && item.Value != nil:
+		if readErr == nil && (item.Value != nil || err == nil || n >= refusals) {
 			return nil
-		case err == nil && readErr == nil:
-			return nil // an absent key after an acknowledged write is for the checks to judge
 		}
 		if !pause(within, 10*firstPause) {
 			return fmt.Errorf("the store was not reached within %s: %w", reachWithin, errors.Join(err, readErr))

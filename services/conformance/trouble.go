@@ -129,23 +129,25 @@ func settle(ctx context.Context, r *run, s *settled) {
 		return
 	}
 	second := []byte(`{"try":2}`)
-	err = r.state.Create(ctx, s.key, second)
-	if err == nil {
-		s.value = second
-		return
-	}
-	// Refused: the first write has landed after all, or this reply was lost too.
-	if item, s.err = read(ctx, r.state, s.key); s.err != nil {
-		return
-	}
-	switch {
-	case sameDocument(item.Value, second):
-		s.value = second
-	case item.Value == nil:
-		s.err = fmt.Errorf("a key reads as absent and cannot be created: %w", err)
-	default:
-		s.err = holds(item, s.value, "a key after its create ran into the deadline")
-	}
+	s.err = again(ctx, func() error {
+		err := r.state.Create(ctx, s.key, second)
+		if err == nil {
+			s.value = second
+			return nil
+		}
+		// Refused: the first write has landed after all, or this reply was lost too.
+		item, readErr := read(ctx, r.state, s.key)
+		switch {
+		case readErr != nil:
+			return readErr
+		case sameDocument(item.Value, second):
+			s.value = second
+			return nil
+		case item.Value == nil:
+			return fmt.Errorf("a key reads as absent and cannot be created: %w", err)
+		}
+		return holds(item, s.value, "a key after its create ran into the deadline")
+	})
 }
 
 // restart writes from several callers while the store is restarted under them.
