@@ -1,0 +1,93 @@
+package bench
+
+import "strings"
+
+// Phase is one load of a turn. The first of a turn must be a closed loop when others are multiples of what it finds.
+type Phase struct {
+	Label   string
+	Clients int     // 0: as --clients says
+	Times   float64 // open loop at so many times what the first phase served; 0: closed loop
+}
+
+// Benchmark is contenders under the same load.
+type Benchmark struct {
+	Name, About string
+	Stock       int64    // units of the SKU
+	Orders      bool     // whoever has a gateway gets orders through it; the others reservations
+	Who         []string // names of contenders, or their beginnings up to the slash
+	Phases      []Phase
+	Goals       []Goal
+}
+
+// plenty is more than any run sells.
+const plenty = 100_000_000
+
+// openClients are connections of an open loop: so many requests can be under way before one is sent late.
+const openClients = 1024
+
+const capacity = "capacity"
+
+// Benchmarks are all there are, in the order in which they are run.
+func Benchmarks() []Benchmark {
+	return []Benchmark{
+		{
+			Name: "reserve", About: "reservations of one hot SKU, straight at inventory, closed loop", Stock: plenty,
+			Who:    []string{"sidecart", "nothing", "nothing-kit", "lua", "lua-idem", "postgres", "dapr"},
+			Phases: []Phase{{Label: capacity}},
+			Goals: []Goal{
+				over("sidecart/redis", "nothing", 0.55, 0.70), over("sidecart/redis", "lua", 1.8, 2.2),
+				over("sidecart/embedded", "nothing", 0.50, 0.65), over("sidecart/embedded", "lua", 1.5, 2.0),
+				over("sidecart/redis", "dapr/redis", 8, 12), over("sidecart/embedded", "dapr/embedded", 8, 12),
+				perWrite("sidecart/redis", 50, 90), perWrite("sidecart/embedded", 50, 90),
+				told("sidecart/redis", "nothing-kit"), told("sidecart/redis", "lua-idem"), told("sidecart/redis", "postgres"),
+				told("sidecart/embedded", "nothing-kit"), told("sidecart/embedded", "lua-idem"), told("sidecart/embedded", "postgres"),
+			},
+		},
+		{
+			Name: "soldout", About: "the same when nothing is left; nothing answers as if there were", Stock: 0,
+			Who: []string{"sidecart", "nothing"}, Phases: []Phase{{Label: capacity}},
+			Goals: []Goal{over("sidecart/embedded", "nothing", 0.7, 0.9), over("sidecart/redis", "nothing", 0.7, 0.9)},
+		},
+		{
+			Name: "orders", About: "orders of one line through the gateway, closed loop; nothing takes reservations", Stock: plenty, Orders: true,
+			Who: []string{"sidecart", "nothing"}, Phases: []Phase{{Label: capacity}},
+			Goals: []Goal{over("sidecart/embedded", "nothing", 0.15, 0.25), over("sidecart/redis", "nothing", 0.15, 0.25)},
+		},
+		{
+			Name: "latency", About: "reservations in an open loop at half of the capacity that the same turn found", Stock: plenty,
+			Who:    []string{"sidecart", "nothing", "lua-idem", "postgres"},
+			Phases: []Phase{{Label: capacity}, {Label: "half", Clients: openClients, Times: 0.5}},
+			Goals:  []Goal{wait("sidecart/embedded", "half", 99, 25, 10), wait("sidecart/redis", "half", 99, 25, 10)},
+		},
+		{
+			Name: "overload", About: "reservations in an open loop at twice and five times the capacity that the same turn found", Stock: plenty,
+			Who:    []string{"sidecart"},
+			Phases: []Phase{{Label: capacity}, {Label: "2×", Clients: openClients, Times: 2}, {Label: "5×", Clients: openClients, Times: 5}},
+			Goals: []Goal{
+				goodput("sidecart/embedded", "2×", 0.85, 0.95), goodput("sidecart/embedded", "5×", 0.85, 0.95),
+				goodput("sidecart/redis", "2×", 0.85, 0.95), goodput("sidecart/redis", "5×", 0.85, 0.95),
+			},
+		},
+		{
+			Name: "clients", About: "reservations against the number of clients, closed loop", Stock: plenty,
+			Who: []string{"sidecart", "nothing", "lua-idem", "postgres"},
+			Phases: []Phase{
+				{Label: "1", Clients: 1}, {Label: "4", Clients: 4}, {Label: "16", Clients: 16}, {Label: "64", Clients: 64}, {Label: "256", Clients: 256},
+			},
+		},
+	}
+}
+
+// choose gives the contenders of a benchmark.
+func (b Benchmark) choose(all []Contender) []Contender {
+	var out []Contender
+	for _, who := range b.Who {
+		for _, c := range all {
+			kind, _, _ := strings.Cut(c.Name, "/")
+			if c.Name == who || kind == who {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}

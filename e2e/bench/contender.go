@@ -1,0 +1,201 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sidecart/sidecart/e2e/client"
+	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/runtime/run"
+)
+
+// adminWithin bounds putting stock and reading the books: a Dapr peer of many requests answers late.
+const adminWithin = 30 * time.Second
+
+// Ground is what contenders stand on in one run of the benchmarks.
+type Ground struct {
+	Programs  string            // folder of this project's programs, peers among them
+	Options   []harness.Option  // that start sidecart from copies of its programs
+	Placement harness.Placement // of sidecart's services
+	Fsync     string            // FsyncAlways or FsyncEverysec, for every Redis
+}
+
+// Contender is sidecart on a component set, or a peer.
+type Contender struct {
+	Name  string // such as "sidecart/redis"
+	About string
+	Keeps bool // whether what it accepts is kept; otherwise there are no books
+	start func(ctx context.Context, g Ground, dir string) (*Running, error)
+}
+
+// Running is a contender at work.
+type Running struct {
+	Reservations string            // base URL of reservations
+	Gateway      string            // base URL of orders; empty if there are none
+	Header       map[string]string // that reservations need
+	Durability   string            // what was promised of an accepted request, in the store's own words
+	Versions     []string          // of its servers
+
+	pids    func() []int                               // of the processes that it is
+	writes  func(ctx context.Context) (float64, error) // segments written so far; nil: it has none
+	restart func(ctx context.Context) error            // kills what could remember, and waits until it is back; nil: nothing could
+	stop    func(ctx context.Context) error            // ends every process
+}
+
+// Contenders are all there are, with sidecart and the Dapr writes on each of the component sets.
+func Contenders(sets []string) []Contender {
+	var all []Contender
+	for _, set := range sets {
+		all = append(all, Contender{Name: "sidecart/" + set, About: "sidecart, component set " + set, Keeps: true, start: sidecart(set)})
+	}
+	all = append(all,
+		peer("nothing", "Echo, keeps nothing", ""),
+		peer("nothing-kit", "the same behind sidecart's HTTP kit", ""),
+		peer("lua", "Echo, go-redis, atomic Lua decrement", redisVariable),
+		peer("lua-idem", "the same with idempotency key and pending record", redisVariable),
+		peer("postgres", "Echo, pgx, UPDATE … WHERE available >= n with a row", postgresVariable),
+	)
+	for _, set := range sets {
+		all = append(all, Contender{Name: "dapr/" + set, About: "Echo, one ETag-guarded Dapr write a request, set " + set, Keeps: true, start: daprPeer(set)})
+	}
+	return all
+}
+
+// sidecart starts a whole shop.
+func sidecart(set string) func(context.Context, Ground, string) (*Running, error) {
+	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
+		shop, err := harness.Start(ctx, g.Placement, dir, func(run.Event) {}, append(slices.Clone(g.Options), harness.WithSet(set))...)
+		if err != nil {
+			return nil, err
+		}
+		r := &Running{
+			Gateway: shop.Stack.URLs().Gateway, Header: map[string]string{"Dapr-Api-Token": shop.Stack.Tokens().App},
+			pids: func() []int { return pidsOf(shop.Stack) },
+			stop: shop.Stop,
+		}
+		var apps []string
+		for _, p := range shop.Stack.Processes() {
+			if p.Kind == run.KindApp {
+				apps = append(apps, p.Name)
+			}
+			if p.Name == "sidecart" || p.Name == "inventory" {
+				r.Reservations = p.URL + "/inventory"
+			}
+		}
+		r.writes = func(ctx context.Context) (sum float64, err error) {
+			for _, app := range apps {
+				found, err := harness.Scrape(ctx, http.DefaultClient, shop.Stack.URLs().Internal[app])
+				if err != nil {
+					return 0, err
+				}
+				sum += found["sidecart_journal_commits_total"]
+			}
+			return sum, nil
+		}
+		r.restart = func(ctx context.Context) error { return restart(ctx, shop.Stack, apps) }
+		return described(ctx, r, shop.Stack, set, g)
+	}
+}
+
+// daprPeer starts the peer of Dapr writes beside a sidecar on the state store of a set.
+func daprPeer(set string) func(context.Context, Ground, string) (*Running, error) {
+	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
+		stack, err := daprStack(ctx, g, set, dir)
+		if err != nil {
+			return nil, err
+		}
+		r := &Running{pids: func() []int { return pidsOf(stack) }, stop: stack.Stop, Header: map[string]string{}}
+		for _, p := range stack.Processes() {
+			if p.Kind == run.KindApp {
+				r.Reservations = p.URL + "/inventory"
+			}
+		}
+		return described(ctx, r, stack, set, g)
+	}
+}
+
+// described fills in what holds for every stack: what its store promises, and versions. On an error the stack has been stopped.
+func described(ctx context.Context, r *Running, stack *run.Stack, set string, g Ground) (_ *Running, err error) {
+	r.Durability = "SQLite in WAL mode, synchronous FULL" // the driver's default, which Dapr's component leaves
+	for _, p := range stack.Processes() {
+		if p.Version != "" {
+			r.Versions = append(r.Versions, p.Version)
+		}
+	}
+	variables := stack.Servers()
+	switch {
+	case variables[redisVariable] != "":
+		r.Durability, err = setFsync(ctx, variables, g.Fsync)
+	case variables[postgresVariable] != "":
+		r.Durability = "PostgreSQL fsync on, synchronous_commit on" // as runtime/servers starts it
+	case set != "embedded":
+		r.Durability = "as the servers of the set " + set + " are run"
+	}
+	if err != nil {
+		return nil, errors.Join(err, stack.Stop(ctx))
+	}
+	return r, nil
+}
+
+func pidsOf(stack *run.Stack) []int {
+	var pids []int
+	for _, p := range stack.Processes() {
+		// The sandbox is the outside world: a payment provider's work is not the shop's.
+		if p.PID != 0 && p.Name != "sandbox" {
+			pids = append(pids, p.PID)
+		}
+	}
+	return pids
+}
+
+// restart kills processes and starts them again: what they say then is what the store has.
+func restart(ctx context.Context, stack *run.Stack, names []string) error {
+	for _, name := range names {
+		if err := stack.KillProcess(ctx, name); err != nil {
+			return fmt.Errorf("killing %s: %w", name, err)
+		}
+	}
+	for _, name := range names {
+		if err := stack.StartProcess(ctx, name); err != nil {
+			return fmt.Errorf("starting %s again: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// put puts the SKU on sale.
+func (r *Running) put(ctx context.Context, sku string, units int64) error {
+	product := client.Product{Title: "Moka pot", Price: client.Money{Amount: 2990, Currency: "EUR"}, Quantity: units}
+	return r.admin(ctx, http.MethodPut, sku, product, nil)
+}
+
+// books reads the SKU.
+func (r *Running) books(ctx context.Context, sku string) (b Books, err error) {
+	err = r.admin(ctx, http.MethodGet, sku, nil, &b)
+	return b, err
+}
+
+func (r *Running) admin(ctx context.Context, method, sku string, body, out any) error {
+	c := client.New(r.Reservations, adminWithin)
+	defer c.Close()
+	header := http.Header{}
+	for name, value := range r.Header {
+		header.Set(name, value)
+	}
+	a, err := c.Do(ctx, method, "/v1/inventory/"+sku, header, body)
+	if err != nil {
+		return err
+	}
+	if a.Status >= http.StatusBadRequest {
+		return fmt.Errorf("%s %s was answered %d: %s", method, sku, a.Status, strings.TrimSpace(string(a.Body)))
+	}
+	if out == nil {
+		return nil
+	}
+	return a.Into(out)
+}

@@ -1,0 +1,126 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Figures are one load on one contender.
+type Figures struct {
+	Phase     string
+	PerSecond float64 // requests served, which is accepted or told sold out, in the window
+	Offered   float64 // requests a second that were due; 0 in the closed loop
+	Window    Tally
+	// CPUMicros is user and system time of every process of the contender for each request answered in the window, LoadMicros that
+	// of the load's own process.
+	CPUMicros, LoadMicros float64
+	// PerWrite is how many requests were accepted for each segment written; not a number where there are no segments.
+	PerWrite float64
+	Took     *hdrhistogram.Histogram // µs
+}
+
+// Percentile is a wait in milliseconds; percent is below 100.
+func (f Figures) Percentile(percent float64) float64 {
+	return float64(f.Took.ValueAtPercentile(percent)) / 1000
+}
+
+// ByCPU is how many requests a second this machine's cores could serve and send if they did nothing else and nothing waited for a disk. It
+// hardly changes with what else runs on the machine, which PerSecond does.
+func (f Figures) ByCPU() float64 {
+	return float64(runtime.NumCPU()) * 1e6 / (f.CPUMicros + f.LoadMicros)
+}
+
+// edge is what is read at both ends of the window.
+type edge struct {
+	contender, load time.Duration
+	writes          float64
+}
+
+// reaction bounds how long the load may take beyond its plan before it is given up.
+const reaction = 30 * time.Second
+
+// drive has the load's process carry out a plan against r. command is that process. It gives the figures and every request's outcome, also of
+// those outside the window.
+func drive(ctx context.Context, command []string, r *Running, phase string, plan Plan) (f Figures, all Tally, err error) {
+	ctx, cancel := context.WithTimeout(ctx, plan.Pace.Warm+plan.Pace.Measure+plan.Pace.Drain+plan.Target.Within+reaction)
+	defer cancel()
+	// The kernel ends the load with the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	asked, err := json.Marshal(plan)
+	if err != nil {
+		return f, all, err
+	}
+	load := exec.CommandContext(ctx, command[0], command[1:]...)
+	load.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithParent(load.SysProcAttr)
+	load.Stdin, load.Stderr = strings.NewReader(string(asked)), os.Stderr
+	out, err := load.StdoutPipe()
+	if err != nil {
+		return f, all, err
+	}
+	if err := load.Start(); err != nil {
+		return f, all, fmt.Errorf("starting the load: %w", err)
+	}
+	look := func() (e edge, err error) {
+		e.contender, err = CPUTime(r.pids())
+		if err != nil {
+			return e, err
+		}
+		if e.load, err = CPUTime([]int{load.Process.Pid}); err == nil && r.writes != nil {
+			e.writes, err = r.writes(ctx)
+		}
+		return e, err
+	}
+	begun, ended, done, err := listen(out, look)
+	if err != nil {
+		cancel()
+	}
+	if err := errors.Join(err, load.Wait()); err != nil {
+		return f, all, fmt.Errorf("the load: %w", err)
+	}
+	f = Figures{Phase: phase, Offered: plan.Pace.Rate, Window: done.Window, PerWrite: math.NaN()}
+	f.PerSecond = float64(done.Window[Accepted]+done.Window[SoldOut]) / done.Seconds
+	answered := float64(done.Window.Answered())
+	f.CPUMicros = float64((ended.contender - begun.contender).Microseconds()) / answered
+	f.LoadMicros = float64((ended.load - begun.load).Microseconds()) / answered
+	if segments := ended.writes - begun.writes; segments > 0 {
+		f.PerWrite = float64(done.Window[Accepted]) / segments
+	}
+	f.Took, err = done.unpack()
+	return f, done.All, err
+}
+
+// listen follows the reports of a load to the end, and looks at both ends of the window.
+func listen(out io.Reader, look func() (edge, error)) (begun, ended edge, done Report, err error) {
+	reports := json.NewDecoder(out)
+	for {
+		var r Report
+		if err := reports.Decode(&r); err != nil {
+			return begun, ended, done, fmt.Errorf("it ended without a result: %w", err)
+		}
+		switch r.Event {
+		case "begun":
+			begun, err = look()
+		case "ended":
+			ended, err = look()
+		case "done":
+			return begun, ended, r, nil
+		}
+		if err != nil {
+			return begun, ended, done, err
+		}
+	}
+}

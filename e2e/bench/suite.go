@@ -1,0 +1,193 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sidecart/sidecart/runtime/servers"
+)
+
+// Bounds of a request of the load: beyond it the outcome counts as unknown.
+const requestWithin = 10 * time.Second
+
+// drain is how long an open loop goes on sending what was due in its window.
+const drain = 2 * time.Second
+
+// sku is what everybody wants.
+const sku = "moka-pot"
+
+// Suite runs benchmarks.
+type Suite struct {
+	Ground
+	Contenders    []Contender
+	Rounds        int
+	Clients       int
+	Warm, Measure time.Duration // of every phase
+	Load          []string      // the command of the load's process
+	Dir           string        // for data; each turn has a folder of its own, which is removed after it
+	// Tell is called before and after every turn, done with nil before.
+	Tell func(b Benchmark, round int, who string, done *Turn)
+}
+
+// Turn is one contender in one round.
+type Turn struct {
+	Round      int
+	Who        string
+	Figures    []Figures // none in a void turn
+	Told       Tally     // over all phases
+	Books      Books
+	Durability string
+	Versions   []string
+	Load       float64 // load average of the machine over the last minute, when the turn began
+	Void       error   // why it has no figures; nil if it has
+	// Violation says that Void is one of the books, not that something did not run.
+	Violation bool
+}
+
+// Result is a benchmark that was run.
+type Result struct {
+	Benchmark
+	Who     []Contender // those that took part
+	Turns   []Turn
+	Skipped map[string]string // contender → what is not installed
+	Rounds  int
+	Clients int
+	Began   time.Time
+}
+
+// Voids lists the turns without figures.
+func (r Result) Voids() (out []Turn) {
+	for _, t := range r.Turns {
+		if t.Void != nil {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// perRound gives a figure of a phase for each round, not a number where there is none.
+func (r Result) perRound(who, phase string, of func(Figures) float64) []float64 {
+	out := make([]float64, r.Rounds)
+	for i := range out {
+		out[i] = math.NaN()
+	}
+	for _, t := range r.Turns {
+		for _, f := range t.Figures {
+			if t.Who == who && f.Phase == phase {
+				out[t.Round] = of(f)
+			}
+		}
+	}
+	return out
+}
+
+// Run runs a benchmark. Its error says that it could not go on; a turn that is void is in the result.
+func (s *Suite) Run(ctx context.Context, b Benchmark) (Result, error) {
+	r := Result{Benchmark: b, Skipped: map[string]string{}, Rounds: s.Rounds, Clients: s.Clients, Began: time.Now().UTC()}
+	for round := range s.Rounds {
+		for _, c := range b.choose(s.Contenders) {
+			if r.Skipped[c.Name] != "" {
+				continue
+			}
+			s.Tell(b, round, c.Name, nil)
+			t := s.turn(ctx, b, c, round)
+			if ctx.Err() != nil {
+				return r, ctx.Err()
+			}
+			if missing, ok := errors.AsType[*servers.MissingError](t.Void); ok {
+				r.Skipped[c.Name] = missing.Error()
+				continue
+			}
+			if round == 0 {
+				r.Who = append(r.Who, c)
+			}
+			r.Turns = append(r.Turns, t)
+			s.Tell(b, round, c.Name, &t)
+		}
+	}
+	return r, nil
+}
+
+// turn starts a contender with empty data, loads it, and compares its books.
+func (s *Suite) turn(ctx context.Context, b Benchmark, c Contender, round int) (t Turn) {
+	t = Turn{Round: round, Who: c.Name, Load: loadAverage()}
+	dir := filepath.Join(s.Dir, fmt.Sprintf("%s-%d-%s", b.Name, round, strings.ReplaceAll(c.Name, "/", "-")))
+	starting, cancel := context.WithTimeout(ctx, 2*readyWithin)
+	defer cancel()
+	running, err := c.start(starting, s.Ground, dir)
+	if err != nil {
+		t.Void = fmt.Errorf("did not start: %w", err)
+		return t
+	}
+	t.Durability, t.Versions = running.Durability, running.Versions
+	figures, err := s.phases(ctx, b, running, &t)
+	if err == nil {
+		t.Books, err = s.judge(ctx, b, c, running, &t)
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopWithin)
+	defer cancel()
+	err = errors.Join(err, running.stop(stopping), os.RemoveAll(dir), os.RemoveAll(dir+".components"))
+	if t.Void = err; err == nil {
+		t.Figures = figures
+	}
+	return t
+}
+
+// phases puts the SKU on sale and loads the contender, one phase after the other.
+func (s *Suite) phases(ctx context.Context, b Benchmark, running *Running, t *Turn) (all []Figures, err error) {
+	if err := running.put(ctx, sku, b.Stock); err != nil {
+		return nil, err
+	}
+	target := Target{Kind: Reservations, Base: running.Reservations, Header: running.Header, SKU: sku, Within: requestWithin}
+	if b.Orders && running.Gateway != "" {
+		target.Kind, target.Base, target.Header = Orders, running.Gateway, nil
+	}
+	for _, phase := range b.Phases {
+		pace := Pace{Clients: phase.Clients, Warm: s.Warm, Measure: s.Measure}
+		if pace.Clients == 0 {
+			pace.Clients = s.Clients
+		}
+		if phase.Times > 0 {
+			// At least one a second: a contender that served nothing is to show it in its figures.
+			pace.Rate, pace.Drain = max(phase.Times*all[0].PerSecond, 1), drain
+		}
+		target.Prefix = strings.ToLower(rand.Text()[:20]) + "-"
+		f, told, err := drive(ctx, s.Load, running, phase.Label, Plan{Target: target, Pace: pace})
+		t.Told.Add(told)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", phase.Label, err)
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// judge makes what could remember forget, reads the books and compares them with what was told.
+func (s *Suite) judge(ctx context.Context, b Benchmark, c Contender, running *Running, t *Turn) (books Books, err error) {
+	if !c.Keeps {
+		if t.Told[Wrong]+t.Told[SoldOut] > 0 {
+			return books, fmt.Errorf("it was to accept everything, and did not: %v", t.Told)
+		}
+		return books, nil
+	}
+	if running.restart != nil {
+		restarting, cancel := context.WithTimeout(ctx, 2*readyWithin)
+		defer cancel()
+		if err := running.restart(restarting); err != nil {
+			return books, err
+		}
+	}
+	if books, err = running.books(ctx, sku); err != nil {
+		return books, fmt.Errorf("reading the books: %w", err)
+	}
+	err = Judge(b.Stock, t.Told, books)
+	t.Violation = err != nil
+	return books, err
+}

@@ -1,0 +1,201 @@
+// Command bench compares sidecart with what people would use instead: scripts/bench. It starts each contender itself, from copies of
+// the programs in .bin/, on free ports with data in a temporary folder.
+//
+// Exit code 0 says that everything ran and no books were wrong, whatever goals were missed; 1 that a turn was void or the run could not
+// go on; 2 that the flags were wrong. "bench load" is the load's own process and not for people.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sidecart/sidecart/e2e/bench"
+	"github.com/sidecart/sidecart/e2e/cli"
+	"github.com/sidecart/sidecart/e2e/harness"
+)
+
+const loadCommand = "load"
+
+// config is what the command line says.
+type config struct {
+	names            []string // of benchmarks
+	list, quick      bool
+	rounds, clients  int
+	warm, measure    time.Duration
+	sets, only       string
+	placement, fsync string
+	report, note     string
+	command          string
+}
+
+func parse(args []string) (config, error) {
+	c := config{command: strings.Join(append([]string{"scripts/bench"}, args...), " ")}
+	f := cli.Flags("bench", "")
+	f.IntVar(&c.rounds, "rounds", 5, "rounds, in each of which every contender has a turn")
+	f.BoolVar(&c.quick, "quick", false, "one short round with 8 clients: shows that it works and judges nothing")
+	f.IntVar(&c.clients, "clients", 256, "clients of closed loops")
+	f.DurationVar(&c.warm, "warm", 2*time.Second, "of load before the window of every phase")
+	f.DurationVar(&c.measure, "measure", 5*time.Second, "window of every phase")
+	f.StringVar(&c.sets, "set", "embedded,redis", "component sets of sidecart and of the Dapr peer")
+	f.StringVar(&c.only, "only", "", "contenders to run, such as sidecart/redis,lua; empty: all of a benchmark")
+	f.StringVar(&c.placement, "placement", "one", "of sidecart's services: one or split")
+	f.StringVar(&c.fsync, "fsync", bench.FsyncAlways, "when every Redis writes to disk: always or everysec")
+	f.StringVar(&c.report, "report", "", "write the results and charts into performance.md of this folder")
+	f.StringVar(&c.note, "note", "", "a sentence that the report has beside the figures")
+	f.Usage = func() {
+		fmt.Fprint(f.Output(), "Compares sidecart with what people would use instead, in turns on this machine.\n\nUsage: scripts/bench [flags] [NAME…]\n"+
+			"       scripts/bench list\n\nBenchmarks (all of them if none is named):\n"+catalogue()+"\nFlags:\n")
+		f.PrintDefaults()
+	}
+	for { // flags may stand before, between and behind names
+		if err := f.Parse(args); err != nil {
+			return c, err
+		}
+		if args = f.Args(); len(args) == 0 {
+			break
+		}
+		c.names, args = append(c.names, args[0]), args[1:]
+	}
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if c.quick {
+		for name, set := range map[string]func(){
+			"rounds": func() { c.rounds = 1 }, "clients": func() { c.clients = 8 },
+			"warm": func() { c.warm = 200 * time.Millisecond }, "measure": func() { c.measure = 600 * time.Millisecond },
+		} {
+			if !given[name] {
+				set()
+			}
+		}
+	}
+	if len(c.names) == 1 && c.names[0] == "list" {
+		c.list = true
+		return c, nil
+	}
+	return c, c.check()
+}
+
+func (c config) check() error {
+	for _, name := range c.names {
+		if !slices.ContainsFunc(bench.Benchmarks(), func(b bench.Benchmark) bool { return b.Name == name }) {
+			return fmt.Errorf("there is no benchmark %q; scripts/bench list names them", name)
+		}
+	}
+	known := bench.Contenders(c.setList())
+	for _, who := range c.onlyList() {
+		if !slices.ContainsFunc(known, func(k bench.Contender) bool { return k.Name == who }) {
+			return fmt.Errorf("--only: there is no contender %q with these sets; scripts/bench list names them", who)
+		}
+	}
+	for _, set := range c.setList() {
+		if _, err := os.Stat(filepath.Join(harness.Root(), "components", set, "state.yaml")); err != nil || set == "" {
+			return fmt.Errorf("--set: there is no component set %q in components/", set)
+		}
+	}
+	switch {
+	case c.rounds < 1 || c.rounds > 100:
+		return errors.New("--rounds must be 1 to 100")
+	case c.clients < 1 || c.clients > 4096:
+		return errors.New("--clients must be 1 to 4096")
+	case c.warm < 0 || c.warm > time.Minute || c.measure < 100*time.Millisecond || c.measure > 10*time.Minute:
+		return errors.New("--warm must be 0 to 1m, --measure 100ms to 10m")
+	case c.placement != string(harness.One) && c.placement != string(harness.Split):
+		return errors.New("--placement must be one or split")
+	case c.fsync != bench.FsyncAlways && c.fsync != bench.FsyncEverysec:
+		return errors.New("--fsync must be always or everysec")
+	}
+	return nil
+}
+
+func (c config) setList() []string { return strings.Split(c.sets, ",") }
+
+func (c config) onlyList() []string {
+	return slices.DeleteFunc(strings.Split(c.only, ","), func(s string) bool { return s == "" })
+}
+
+// catalogue has a line for each benchmark.
+func catalogue() string {
+	var b strings.Builder
+	for _, m := range bench.Benchmarks() {
+		fmt.Fprintf(&b, "  %-9s %s\n", m.Name, m.About)
+	}
+	return b.String()
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == loadCommand {
+		if err := bench.Load(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench load:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	cli.Main("bench", parse, compare)
+}
+
+func compare(ctx context.Context, c config) error {
+	if c.list {
+		fmt.Print("Benchmarks:\n", catalogue(), "\nContenders:\n")
+		for _, k := range bench.Contenders(c.setList()) {
+			fmt.Printf("  %-18s %s\n", k.Name, k.About)
+		}
+		return nil
+	}
+	folder, err := os.MkdirTemp("", "sidecart-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	options, err := harness.Copies(folder)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	contenders := slices.DeleteFunc(bench.Contenders(c.setList()), func(k bench.Contender) bool {
+		return c.only != "" && !slices.Contains(c.onlyList(), k.Name)
+	})
+	suite := &bench.Suite{
+		Ground: bench.Ground{
+			Programs: filepath.Join(harness.Root(), ".bin"), Options: options, Placement: harness.Placement(c.placement), Fsync: c.fsync,
+		},
+		Contenders: contenders, Rounds: c.rounds, Clients: c.clients, Warm: c.warm, Measure: c.measure,
+		Load: []string{self, loadCommand}, Dir: folder, Tell: newTeller(os.Stdout, c.rounds).tell,
+	}
+	setting := bench.Setting{
+		Command: c.command, Machine: bench.Machine(), Commit: bench.Commit(harness.Root()), Note: c.note, Quick: c.quick,
+	}
+	var results []bench.Result
+	void := 0
+	for _, b := range bench.Benchmarks() {
+		if len(c.names) > 0 && !slices.Contains(c.names, b.Name) {
+			continue
+		}
+		r, err := suite.Run(ctx, b)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("\n%s\n", r.Markdown(setting))
+		results = append(results, r)
+		void += len(r.Voids())
+	}
+	if c.report != "" {
+		if err := bench.WritePage(c.report, results, setting); err != nil {
+			return err
+		}
+		fmt.Println("written:", filepath.Join(c.report, "performance.md"))
+	}
+	if void > 0 {
+		return fmt.Errorf("%d turns are void; the reasons stand above", void)
+	}
+	return nil
+}
