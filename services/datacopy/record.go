@@ -176,12 +176,37 @@ func (c *Copier) mustBeFree(ctx context.Context, metas map[string]journal.Meta) 
 		}
 	}
 	now, err := c.readRecord(ctx)
-	if err != nil || now.Version != 0 {
+	if err != nil {
+		return err
+	}
+	if err := c.mustBeTheShop(ctx, now, metas); err != nil || now.Version != 0 {
 		return err
 	}
 	for name := range metas {
 		if there, err := c.metaOf(ctx, false, name); err != nil || there.Version != 0 {
 			return errors.Join(err, finalf("the target holds the very journal of %s that is to be copied, and no copy is under way: is it the same store as the source, or what an earlier move left behind? Choose an empty one", name))
+		}
+	}
+	return nil
+}
+
+// mustBeTheShop refuses a source that another copy has closed.
+func (c *Copier) mustBeTheShop(ctx context.Context, now record, metas map[string]journal.Meta) error {
+	now.Journals = map[string]string{}
+	for name, m := range metas {
+		now.Journals[name] = m.ID
+	}
+	for _, service := range c.cfg.Services {
+		for n := range metas[service.Name].Shards {
+			s := &shardCopy{Copier: c, record: now, service: service, keys: journal.Keys{Service: service.Name}, shard: n}
+			end, err := s.end(ctx)
+			if err != nil {
+				return err
+			}
+			s.at.Through = end
+			if _, err := s.closed(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -85,12 +85,12 @@ func (c *Copier) getEach(ctx context.Context, from sidecar.State, keys []string)
 // some stores may be stale, so what they miss is looked for once more, up to the first that is really not there.
 func (c *Copier) getMany(ctx context.Context, from sidecar.State, keys []string) ([]sidecar.Item, error) {
 	items := make([]sidecar.Item, len(keys))
-	g, ctx := errgroup.WithContext(ctx)
+	g, group := errgroup.WithContext(ctx)
 	g.SetLimit(maxParallelShards)
 	for start := 0; start < len(keys); start += bulkKeys {
 		part := keys[start:min(start+bulkKeys, len(keys))]
 		g.Go(func() error {
-			return c.insist(ctx, "reading "+part[0], func(ctx context.Context) error {
+			return c.insist(group, "reading "+part[0], func(ctx context.Context) error {
 				got, err := from.GetBulk(ctx, part)
 				for i, key := range part {
 					items[start+i] = got[key]

@@ -390,8 +390,25 @@ func sameEverywhere(source, target *journaltest.Store) error {
 	return nil
 }
 
+// strict is a store whose calls fail once their context has ended, as those over a network do.
+type strict struct{ sidecar.State }
+
+func (s strict) Get(ctx context.Context, key string) (sidecar.Item, error) {
+	if ctx.Err() != nil {
+		return sidecar.Item{}, ctx.Err()
+	}
+	return s.State.Get(ctx, key)
+}
+
+func (s strict) GetBulk(ctx context.Context, keys []string) (map[string]sidecar.Item, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return s.State.GetBulk(ctx, keys)
+}
+
 func newCopier(t require.TestingT, source, target sidecar.State) *Copier {
-	c, err := New(Config{From: "a", To: "b", Services: []Service{service()}, Patience: 20 * time.Second}, source, target)
+	c, err := New(Config{From: "a", To: "b", Services: []Service{service()}, Patience: 20 * time.Second}, strict{source}, strict{target})
 	require.NoError(t, err)
 	return c
 }
