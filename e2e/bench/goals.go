@@ -9,6 +9,7 @@ type Goal struct {
 	Unit          string
 	Least         bool // the less the better
 	of            func(r Result) Spread
+	byCPU         func(r Result) Spread // the same figure by CPU alone (Figures.ByCPU); nil if it has none
 }
 
 // Verdicts of a goal.
@@ -37,9 +38,10 @@ func (g Goal) Verdict(s Spread) string {
 
 // over compares what two contenders served, round by round.
 func over(a, b string, floor, target float64) Goal {
-	return Goal{What: a + " ÷ " + b, Floor: floor, Target: target, of: func(r Result) Spread {
-		return Ratio(r.perRound(a, capacity, served), r.perRound(b, capacity, served))
-	}}
+	ratio := func(of func(Figures) float64) func(Result) Spread {
+		return func(r Result) Spread { return Ratio(r.perRound(a, capacity, of), r.perRound(b, capacity, of)) }
+	}
+	return Goal{What: a + " ÷ " + b, Floor: floor, Target: target, of: ratio(served), byCPU: ratio(Figures.ByCPU)}
 }
 
 // told is over without a goal.

@@ -104,14 +104,14 @@ func setFsync(ctx context.Context, variables map[string]string, policy string) (
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", variables[redisVariable])
 	if err != nil {
-		return "", fmt.Errorf("Redis: %w", err)
+		return "", fmt.Errorf("the private redis: %w", err)
 	}
 	defer func() { _ = conn.Close() }()
 	deadline, _ := ctx.Deadline()
 	_ = conn.SetDeadline(deadline) // a TCP connection takes one
 	_, err = fmt.Fprintf(conn, "AUTH %s\r\nCONFIG SET appendfsync %s\r\nCONFIG GET appendfsync\r\n", variables[redisPassword], policy)
 	if err != nil {
-		return "", fmt.Errorf("Redis: %w", err)
+		return "", fmt.Errorf("the private redis: %w", err)
 	}
 	// +OK, +OK, then an array of two bulk strings: *2 $11 appendfsync $N policy.
 	var last string
@@ -119,7 +119,7 @@ func setFsync(ctx context.Context, variables map[string]string, policy string) (
 	for range 7 {
 		line, err := answers.ReadString('\n')
 		if err != nil || strings.HasPrefix(line, "-") {
-			return "", fmt.Errorf("Redis: setting appendfsync: %q %w", strings.TrimSpace(line), err)
+			return "", fmt.Errorf("the private redis: setting appendfsync: %q %w", strings.TrimSpace(line), err)
 		}
 		last = strings.TrimSpace(line)
 	}

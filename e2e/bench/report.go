@@ -125,10 +125,10 @@ func (r Result) books() string {
 
 // goals has every goal, missed ones and those that could not be measured included.
 func (r Result) goals(quick bool) string {
-	rows := [][]string{{"goal", "median (least to most)", "floor", "target", "verdict"}}
+	rows := [][]string{{"goal", "median (least to most)", "floor", "target", "verdict", "by CPU alone"}}
 	for _, g := range r.Goals {
 		s := g.of(r)
-		row := []string{g.What, "-", "-", "-", g.Verdict(s)}
+		row := []string{g.What, "-", "-", "-", g.Verdict(s), "-"}
 		if s.N > 0 {
 			row[1] = fmt.Sprintf("%s%s (%s to %s)", digits(s.Median), g.Unit, digits(s.Min), digits(s.Max))
 		}
@@ -137,6 +137,9 @@ func (r Result) goals(quick bool) string {
 			if quick && s.N > 0 {
 				row[4] = "too short to judge"
 			}
+		}
+		if g.byCPU != nil {
+			row[5] = number(g.byCPU(r))
 		}
 		rows = append(rows, row)
 	}

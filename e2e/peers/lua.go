@@ -50,7 +50,7 @@ func newLua(ctx context.Context, pool int, idem bool) (*lua, error) {
 	})
 	for _, s := range []*redis.Script{decrement, pending} {
 		if err := s.Load(ctx, c).Err(); err != nil {
-			return nil, fmt.Errorf("Redis at %s: %w", address, err)
+			return nil, fmt.Errorf("redis at %s: %w", address, err)
 		}
 	}
 	return &lua{client: c, idem: idem}, nil
