@@ -252,3 +252,81 @@ func TestDifferencesAreFound(t *testing.T) {
 		})
 	}
 }
+
+// An undo that comes a moment before the switch wins: the run that would have switched opens the source again.
+func TestAnUndoneCopyDoesNotSwitch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, clients := traded(t)
+		target := journaltest.NewStore()
+		undone := false
+		to := target.Client("c", journaltest.Faults{Script: func(op, key string, _ int) (journaltest.Fault, bool) {
+			if op == journaltest.OpReplace && key == recordKey && !undone {
+				undone = true
+				_, err := newCopier(t, source.Client("u", journaltest.Faults{}), target.Client("u", journaltest.Faults{})).Undo(t.Context())
+				require.NoError(t, err)
+			}
+			return journaltest.None, true
+		}})
+		report, err := newCopier(t, source.Client("c", journaltest.Faults{}), to).Run(t.Context())
+		require.ErrorIs(t, err, errUndone)
+		require.False(t, report.Switched)
+		require.NoError(t, clients.check(source))
+		require.ErrorContains(t, clients.check(target), "not served", "what was copied is nobody's shop")
+		report, err = plainCopier(t, source, target).Run(t.Context())
+		require.NoError(t, err)
+		require.True(t, report.Switched, "a later run takes it up")
+		require.NoError(t, clients.check(target))
+	})
+}
+
+// A run that sleeps at any of its calls until the shop sells from the target changes nothing there when it wakes.
+func TestASleepingCopierIsHarmless(t *testing.T) {
+	for at := 0; ; at++ {
+		slept := false
+		synctest.Test(t, func(t *testing.T) {
+			source, clients := traded(t)
+			target := journaltest.NewStore()
+			var calls atomic.Int64
+			var to *journaltest.Client
+			to = target.Client("sleeper", journaltest.Faults{Script: func(string, string, int) (journaltest.Fault, bool) {
+				if calls.Add(1) == int64(2*at+1) {
+					slept = true
+					go to.Pause() // at the latest at the end of this call
+				}
+				return journaltest.Delay, true
+			}, DelayUpTo: 10 * time.Millisecond})
+			done := make(chan error, 1)
+			go func() {
+				_, err := newCopier(t, source.Client("sleeper", journaltest.Faults{}), to).Run(t.Context())
+				done <- err
+			}()
+			rest(time.Minute)
+			_, err := plainCopier(t, source, target).Run(t.Context())
+			require.NoError(t, err)
+			r, err := launch(target, "b", journaltest.Faults{}, settings())
+			require.NoError(t, err)
+			<-r.log.Loaded()
+			sell(t, r, clients, 7, 9)
+			for i := 4; i < 7; i++ { // newcomers, in the lists of the same owners
+				id := fmt.Sprintf("c%d", i)
+				_, err := r.shop.Do(t.Context(), id, count{ID: id, Owner: ownerOf(i), Want: 1})
+				require.NoError(t, err)
+				clients.told[id] = 1
+			}
+			rest(30 * time.Second)
+			to.Resume()
+			<-done
+			sell(t, r, clients, 10, 11)
+			rest(30 * time.Second)
+			require.NoError(t, r.stop())
+			require.NoError(t, clients.check(target))
+		})
+		if !slept {
+			require.Greater(t, at, 10)
+			break
+		}
+		if t.Failed() {
+			t.Fatalf("slept at call %d", 2*at)
+		}
+	}
+}

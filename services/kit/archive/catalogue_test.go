@@ -205,6 +205,25 @@ func segmentsOf(n, ids, idBytes int) iter.Seq2[journal.Segment, error] {
 	}
 }
 
+// Another replica, which is behind, writes the page a moment before: what it does not have goes into the next one.
+func TestAPageOfAnotherIsNotOurs(t *testing.T) {
+	store, raced := journaltest.NewStore(), false
+	slower := NewCatalogue(store.Client("slower", journaltest.Faults{}), testLayout())
+	c := NewCatalogue(store.Client("a", journaltest.Faults{Script: func(op, _ string, _ int) (journaltest.Fault, bool) {
+		if op == journaltest.OpCreate && !raced {
+			raced = true
+			require.NoError(t, slower.Keep(t.Context(), 0, segmentsOf(3, 1, 10)))
+		}
+		return journaltest.None, true
+	}}), testLayout())
+	require.NoError(t, c.Keep(t.Context(), 0, segmentsOf(5, 1, 10)))
+	page, ok, err := c.Page(t.Context(), 0, 1)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Len(t, page.IDs, 2)
+	require.EqualValues(t, 5, page.Through)
+}
+
 func TestPagesAreBoundedAndFound(t *testing.T) {
 	store := journaltest.NewStore()
 	c := NewCatalogue(store.Client("a", journaltest.Faults{}), testLayout())
