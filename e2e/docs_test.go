@@ -96,7 +96,7 @@ type bench struct {
 
 var (
 	needs        = regexp.MustCompile(`<!-- needs: (\S+) -->`)
-	isUp         = regexp.MustCompile(`^scripts/up\b`)
+	isUp         = regexp.MustCompile(`^(env (\S+=\S* )+)?scripts/up\b`)
 	isRecursive  = regexp.MustCompile(`^(scripts/test|go run \S+task\S* test|git clone|cd )\b`)
 	isAssignment = regexp.MustCompile(`^[A-Z_]+=`)
 )

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -45,6 +46,9 @@ func Judge(answers []Answer, rules Rules, now time.Time) Verdict {
 		if a.Percent < wholePercent {
 			say("%s publishes %d %% on %s: set SIDECART_PUBSUB_NEXT_PERCENT=100", a.Service, a.Percent, a.Next)
 		}
+		if p := a.Publishing; p.Published == 0 && p.Failed+p.Dropped > 0 {
+			say("%s has got nothing out on %s, its log says why: %d segments failed, %d were dropped", a.Service, a.Next, p.Failed, p.Dropped)
+		}
 		for _, l := range a.Lines {
 			if l.Broker == a.Next {
 				l.judge(a.Service, rules, now, say)
@@ -58,10 +62,10 @@ func Judge(answers []Answer, rules Rules, now time.Time) Verdict {
 // judge says what stands against the next broker at one follower.
 func (l Line) judge(follower string, rules Rules, now time.Time, say func(format string, args ...any)) {
 	who := follower + " ← " + l.Source
-	for _, shard := range l.Broken {
-		say("%s: of shard %d, %s has brought nothing since it was given everything or missed something", who, shard, l.Broker)
+	if len(l.Broken) > 0 {
+		say("%s: of shard %s, %s has brought nothing since it was given everything or missed something", who, list(l.Broken), l.Broker)
 	}
-	if l.InARow < rules.Segments {
+	if l.InARow < rules.Segments && (l.InARow > 0 || len(l.Broken) == 0) {
 		say("%s: %s has brought %d segments in a row since it is given everything, %d are asked for", who, l.Broker, l.InARow, rules.Segments)
 	}
 	if l.InARowSince == nil {
@@ -70,4 +74,9 @@ func (l Line) judge(follower string, rules Rules, now time.Time, say func(format
 	if quiet := now.Sub(*l.InARowSince); quiet < rules.Quiet {
 		say("%s: %s has everything for %s, %s are asked for", who, l.Broker, quiet.Round(time.Second), rules.Quiet)
 	}
+}
+
+// list is numbers for people: 0, 1, 2.
+func list(numbers []int) string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(numbers), " ", ", "), "[]")
 }
