@@ -7,16 +7,35 @@ type Phase struct {
 	Label   string
 	Clients int     // 0: as --clients says
 	Times   float64 // open loop at so many times what the first phase served; 0: closed loop
+	SKUs    int     // that the load is spread over; 0: one
+	Open    int64   // reservations that must be open before it begins; they are made in a closed loop that is not measured
 }
 
 // Benchmark is contenders under the same load.
 type Benchmark struct {
 	Name, About string
-	Stock       int64    // units of the SKU
+	Long        bool     // only run when it is named
+	Stock       int64    // units of each SKU
 	Orders      bool     // whoever has a gateway gets orders through it; the others reservations
 	Who         []string // names of contenders, or their beginnings up to the slash
 	Phases      []Phase
+	Axis        Axis // of its chart
 	Goals       []Goal
+}
+
+// Axis is what a chart of throughput has below: its words and the value of a phase.
+type Axis struct {
+	Name string
+	of   func(Phase) float64
+}
+
+// skus is how many SKUs a turn needs.
+func (b Benchmark) skus() int {
+	n := 1
+	for _, p := range b.Phases {
+		n = max(n, p.SKUs)
+	}
+	return n
 }
 
 // plenty is more than any run sells.
@@ -70,9 +89,24 @@ func Benchmarks() []Benchmark {
 		},
 		{
 			Name: "clients", About: "reservations against the number of clients, closed loop", Stock: plenty,
-			Who: []string{"sidecart", "nothing", "lua-idem", "postgres"},
+			Who:  []string{"sidecart", "nothing", "lua-idem", "postgres"},
+			Axis: Axis{"clients", func(p Phase) float64 { return float64(p.Clients) }},
 			Phases: []Phase{
 				{Label: "1", Clients: 1}, {Label: "4", Clients: 4}, {Label: "16", Clients: 16}, {Label: "64", Clients: 64}, {Label: "256", Clients: 256},
+			},
+		},
+		{
+			Name: "skus", About: "reservations spread over 1, 10 and 1,000 SKUs, closed loop", Stock: plenty,
+			Who:    []string{"sidecart", "lua-idem", "postgres"},
+			Axis:   Axis{"SKUs", func(p Phase) float64 { return float64(p.SKUs) }},
+			Phases: []Phase{{Label: "1 SKU", SKUs: 1}, {Label: "10 SKUs", SKUs: 10}, {Label: "1,000 SKUs", SKUs: 1000}},
+		},
+		{
+			Name: "open", About: "reservations while 0, 100,000 and 1,000,000 are open already, closed loop", Stock: plenty, Long: true,
+			Who:  []string{"sidecart", "lua-idem", "postgres"},
+			Axis: Axis{"open reservations, thousands", func(p Phase) float64 { return float64(p.Open) / 1000 }},
+			Phases: []Phase{
+				{Label: "0 open"}, {Label: "100,000 open", Open: 100_000}, {Label: "1,000,000 open", Open: 1_000_000},
 			},
 		},
 	}

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -14,26 +13,26 @@ func (r Result) Chart() []byte {
 	if i := slices.IndexFunc(r.Phases, func(p Phase) bool { return p.Times > 0 }); i >= 0 {
 		return r.percentiles(r.Phases[i])
 	}
-	if len(r.Phases) > 1 {
+	if r.Axis.of != nil {
 		return r.curve()
 	}
 	return nil
 }
 
-// curve is throughput against clients.
+// curve is throughput against whatever the phases differ in.
 func (r Result) curve() []byte {
 	p := plot.Panel{Title: "served, thousands a second (median of the rounds)", Height: 340}
 	for _, c := range r.Who {
 		s := plot.Series{Name: c.Name}
 		for _, phase := range r.Phases {
 			if served := SpreadOf(r.perRound(c.Name, phase.Label, served)); served.N > 0 {
-				s.X = append(s.X, float64(cmp.Or(phase.Clients, r.Clients)))
+				s.X = append(s.X, r.Axis.of(phase))
 				s.Y = append(s.Y, served.Median/1000)
 			}
 		}
 		p.Series = append(p.Series, s)
 	}
-	return plot.Render("Reservations against the number of clients", "clients", p)
+	return plot.Render("Served against "+r.Axis.Name, r.Axis.Name, p)
 }
 
 // Nines of a chart of percentiles: from the median to the 99.9th.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sidecart/sidecart/e2e/client"
 	"github.com/sidecart/sidecart/e2e/harness"
 	"github.com/sidecart/sidecart/runtime/run"
@@ -41,7 +43,7 @@ type Running struct {
 	Durability   string            // what was promised of an accepted request, in the store's own words
 	Versions     []string          // of its servers
 
-	pids    func() []int                               // of the processes that it is
+	pids    func() map[string]int                      // the processes that it is, by name
 	writes  func(ctx context.Context) (float64, error) // segments written so far; nil: it has none
 	restart func(ctx context.Context) error            // kills what could remember, and waits until it is back; nil: nothing could
 	stop    func(ctx context.Context) error            // ends every process
@@ -75,7 +77,7 @@ func sidecart(set string) func(context.Context, Ground, string) (*Running, error
 		}
 		r := &Running{
 			Gateway: shop.Stack.URLs().Gateway, Header: map[string]string{"Dapr-Api-Token": shop.Stack.Tokens().App},
-			pids: func() []int { return pidsOf(shop.Stack) },
+			pids: func() map[string]int { return pidsOf(shop.Stack) },
 			stop: shop.Stop,
 		}
 		var apps []string
@@ -109,7 +111,7 @@ func daprPeer(set string) func(context.Context, Ground, string) (*Running, error
 		if err != nil {
 			return nil, err
 		}
-		r := &Running{pids: func() []int { return pidsOf(stack) }, stop: stack.Stop, Header: map[string]string{}}
+		r := &Running{pids: func() map[string]int { return pidsOf(stack) }, stop: stack.Stop, Header: map[string]string{}}
 		for _, p := range stack.Processes() {
 			if p.Kind == run.KindApp {
 				r.Reservations = p.URL + "/inventory"
@@ -142,12 +144,12 @@ func described(ctx context.Context, r *Running, stack *run.Stack, set string, g 
 	return r, nil
 }
 
-func pidsOf(stack *run.Stack) []int {
-	var pids []int
+func pidsOf(stack *run.Stack) map[string]int {
+	pids := map[string]int{}
 	for _, p := range stack.Processes() {
 		// The sandbox is the outside world: a payment provider's work is not the shop's.
 		if p.PID != 0 && p.Name != "sandbox" {
-			pids = append(pids, p.PID)
+			pids[p.Name] = p.PID
 		}
 	}
 	return pids
@@ -168,16 +170,43 @@ func restart(ctx context.Context, stack *run.Stack, names []string) error {
 	return nil
 }
 
-// put puts the SKU on sale.
-func (r *Running) put(ctx context.Context, sku string, units int64) error {
+// adminsAtOnce bounds how many SKUs are put or read at a time.
+const adminsAtOnce = 8
+
+// put puts SKUs on sale, so many units of each.
+func (r *Running) put(ctx context.Context, skus []string, units int64) error {
 	product := client.Product{Title: "Moka pot", Price: client.Money{Amount: 2990, Currency: "EUR"}, Quantity: units}
-	return r.admin(ctx, http.MethodPut, sku, product, nil)
+	return each(skus, func(_ int, sku string) error { return r.admin(ctx, http.MethodPut, sku, product, nil) })
 }
 
-// books reads the SKU.
-func (r *Running) books(ctx context.Context, sku string) (b Books, err error) {
-	err = r.admin(ctx, http.MethodGet, sku, nil, &b)
-	return b, err
+// books adds up the books of SKUs. Each of them must add up by itself, or the error says which does not.
+func (r *Running) books(ctx context.Context, skus []string) (sum Books, err error) {
+	all := make([]Books, len(skus))
+	err = each(skus, func(i int, sku string) error {
+		if err := r.admin(ctx, http.MethodGet, sku, nil, &all[i]); err != nil {
+			return err
+		}
+		if b := all[i]; b.Available < 0 || b.Available+b.Committed() != b.Received {
+			return fmt.Errorf("units of %s do not add up: %+v", sku, b)
+		}
+		return nil
+	})
+	for _, b := range all {
+		sum.Received += b.Received
+		sum.Available += b.Available
+		sum.Reserved += b.Reserved
+		sum.Sold += b.Sold
+	}
+	return sum, err
+}
+
+func each(skus []string, do func(i int, sku string) error) error {
+	var g errgroup.Group
+	g.SetLimit(adminsAtOnce)
+	for i, sku := range skus {
+		g.Go(func() error { return do(i, sku) })
+	}
+	return g.Wait()
 }
 
 func (r *Running) admin(ctx context.Context, method, sku string, body, out any) error {

@@ -18,26 +18,27 @@ type usage struct {
 	cpu    time.Duration // user and system, with those of children that have ended and been waited for
 }
 
-// CPUTime adds up user and system time of the processes with these ids and all their descendants, now.
-func CPUTime(roots []int) (time.Duration, error) {
+// CPUTimes adds up user and system time of each of the processes with these ids and its descendants, by the names given here, now. A
+// descendant that is named itself is counted there.
+func CPUTimes(roots map[string]int) (map[string]time.Duration, error) {
 	all, err := everyProcess()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	wanted := map[int]bool{}
-	for _, pid := range roots {
-		wanted[pid] = true
+	name := map[int]string{}
+	sums := map[string]time.Duration{}
+	for n, pid := range roots {
+		name[pid], sums[n] = n, 0
 	}
-	var sum time.Duration
 	for pid, u := range all {
 		for at, steps := pid, 0; at > 0 && steps < len(all); at, steps = all[at].parent, steps+1 {
-			if wanted[at] {
-				sum += u.cpu
+			if n, ok := name[at]; ok {
+				sums[n] += u.cpu
 				break
 			}
 		}
 	}
-	return sum, nil
+	return sums, nil
 }
 
 func everyProcess() (map[int]usage, error) {

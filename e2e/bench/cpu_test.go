@@ -11,11 +11,11 @@ import (
 
 func ownCPU(tb testing.TB) time.Duration {
 	tb.Helper()
-	d, err := CPUTime([]int{os.Getpid()})
+	times, err := CPUTimes(map[string]int{"own": os.Getpid()})
 	if err != nil {
 		tb.Skip(err)
 	}
-	return d
+	return times["own"]
 }
 
 func TestParseStat(t *testing.T) {
@@ -37,7 +37,10 @@ func TestCPUTimeCountsWorkAndNobodyElses(t *testing.T) {
 		}
 	}
 	assert.Positive(t, worked)
-	none, err := CPUTime(nil)
+	both, err := CPUTimes(map[string]int{"parent": os.Getppid(), "own": os.Getpid()})
 	require.NoError(t, err)
-	assert.Zero(t, none)
+	assert.Positive(t, both["own"], "what is named is not its parent's, too")
+	none, err := CPUTimes(nil)
+	require.NoError(t, err)
+	assert.Empty(t, none)
 }

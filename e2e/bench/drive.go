@@ -26,6 +26,7 @@ type Figures struct {
 	// CPUMicros is user and system time of every process of the contender for each request answered in the window, LoadMicros that
 	// of the load's own process.
 	CPUMicros, LoadMicros float64
+	Parts                 map[string]float64 // CPUMicros by process
 	// PerWrite is how many requests were accepted for each segment written; not a number where there are no segments.
 	PerWrite float64
 	Took     *hdrhistogram.Histogram // µs
@@ -44,9 +45,12 @@ func (f Figures) ByCPU() float64 {
 
 // edge is what is read at both ends of the window.
 type edge struct {
-	contender, load time.Duration
-	writes          float64
+	cpu    map[string]time.Duration // by process of the contender, and of the load under loadName
+	writes float64
 }
+
+// loadName stands for the load's process; no process of a contender is called so.
+const loadName = "(load)"
 
 // reaction bounds how long the load may take beyond its plan before it is given up.
 const reaction = 30 * time.Second
@@ -75,11 +79,9 @@ func drive(ctx context.Context, command []string, r *Running, phase string, plan
 		return f, all, fmt.Errorf("starting the load: %w", err)
 	}
 	look := func() (e edge, err error) {
-		e.contender, err = CPUTime(r.pids())
-		if err != nil {
-			return e, err
-		}
-		if e.load, err = CPUTime([]int{load.Process.Pid}); err == nil && r.writes != nil {
+		roots := r.pids()
+		roots[loadName] = load.Process.Pid
+		if e.cpu, err = CPUTimes(roots); err == nil && r.writes != nil {
 			e.writes, err = r.writes(ctx)
 		}
 		return e, err
@@ -91,11 +93,18 @@ func drive(ctx context.Context, command []string, r *Running, phase string, plan
 	if err := errors.Join(err, load.Wait()); err != nil {
 		return f, all, fmt.Errorf("the load: %w", err)
 	}
-	f = Figures{Phase: phase, Offered: plan.Pace.Rate, Window: done.Window, PerWrite: math.NaN()}
+	f = Figures{Phase: phase, Offered: plan.Pace.Rate, Window: done.Window, PerWrite: math.NaN(), Parts: map[string]float64{}}
 	f.PerSecond = float64(done.Window[Accepted]+done.Window[SoldOut]) / done.Seconds
 	answered := float64(done.Window.Answered())
-	f.CPUMicros = float64((ended.contender - begun.contender).Microseconds()) / answered
-	f.LoadMicros = float64((ended.load - begun.load).Microseconds()) / answered
+	for name, cpu := range ended.cpu {
+		micros := float64((cpu - begun.cpu[name]).Microseconds()) / answered
+		if name == loadName {
+			f.LoadMicros = micros
+			continue
+		}
+		f.Parts[name] = micros
+		f.CPUMicros += micros
+	}
 	if segments := ended.writes - begun.writes; segments > 0 {
 		f.PerWrite = float64(done.Window[Accepted]) / segments
 	}

@@ -48,10 +48,10 @@ func peer(name, about, variable string) Contender {
 			return nil, err
 		}
 		r.Reservations = shop.url + "/inventory"
-		r.pids = func() []int {
-			pids := []int{shop.cmd.Process.Pid}
+		r.pids = func() map[string]int {
+			pids := map[string]int{"peer": shop.cmd.Process.Pid}
 			for _, c := range store.children {
-				pids = append(pids, c.cmd.Process.Pid)
+				pids[c.name] = c.cmd.Process.Pid
 			}
 			return pids
 		}

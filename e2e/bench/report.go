@@ -17,8 +17,9 @@ type Setting struct {
 	Command string // as it was typed
 	Machine string
 	Commit  string
-	Note    string // of whoever ran it; may be empty
-	Quick   bool   // too short to judge by
+	Note    string  // of whoever ran it; may be empty
+	Quick   bool    // too short to judge by
+	Busy    float64 // load average above which verdicts say that the machine was busy; 0: none
 }
 
 // shown are the percentiles of a table.
@@ -30,8 +31,8 @@ func (r Result) Markdown(s Setting) string {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("%s: %s. %d rounds, %d clients unless a phase says otherwise.", r.Name, r.About, r.Rounds, r.Clients)
 	line("")
-	line("`%s`, %s UTC, commit %s, %s. Load average at the beginnings of turns: %s.", s.Command, r.Began.Format("2006-01-02 15:04"),
-		cmp.Or(s.Commit, "unknown"), s.Machine, r.loads())
+	line("`%s`, %s UTC, commit %s, %s. Load average at the beginnings of turns: %.1f to %.1f.", s.Command, r.Began.Format("2006-01-02 15:04"),
+		cmp.Or(s.Commit, "unknown"), s.Machine, r.loads().Min, r.loads().Max)
 	if s.Note != "" {
 		line("%s", s.Note)
 	}
@@ -44,7 +45,7 @@ func (r Result) Markdown(s Setting) string {
 	b.WriteString(r.books())
 	if len(r.Goals) > 0 {
 		line("")
-		b.WriteString(r.goals(s.Quick))
+		b.WriteString(r.goals(s))
 	}
 	for _, t := range r.Voids() {
 		line("\nVOID: %s in round %d has no figures: %s", t.Who, t.Round+1, strings.ReplaceAll(t.Void.Error(), "\n", "; "))
@@ -52,13 +53,13 @@ func (r Result) Markdown(s Setting) string {
 	return b.String()
 }
 
-func (r Result) loads() string {
+// loads are the load averages at the beginnings of turns.
+func (r Result) loads() Spread {
 	var all []float64
 	for _, t := range r.Turns {
 		all = append(all, t.Load)
 	}
-	s := SpreadOf(all)
-	return fmt.Sprintf("%.1f to %.1f", s.Min, s.Max)
+	return SpreadOf(all)
 }
 
 // speeds has a row for each phase of each contender: medians of the rounds, with the extremes of what was served.
@@ -75,12 +76,37 @@ func (r Result) speeds() string {
 			for _, percent := range shown {
 				row = append(row, number(median(func(f Figures) float64 { return f.Percentile(percent) })))
 			}
-			row = append(row, number(median(func(f Figures) float64 { return f.CPUMicros })), number(median(func(f Figures) float64 { return f.LoadMicros })),
+			row = append(row, r.cpu(c.Name, phase.Label), number(median(func(f Figures) float64 { return f.LoadMicros })),
 				number(median(Figures.ByCPU)))
 			rows = append(rows, row)
 		}
 	}
 	return table(rows)
+}
+
+// cpu is the median of the CPU time of a request, and of which processes it is when there are several.
+func (r Result) cpu(who, phase string) string {
+	all := SpreadOf(r.perRound(who, phase, func(f Figures) float64 { return f.CPUMicros }))
+	said := number(all)
+	parts := map[string]float64{}
+	for _, t := range r.Turns {
+		for _, f := range t.Figures {
+			if t.Who != who || f.Phase != phase {
+				continue
+			}
+			for name := range f.Parts {
+				parts[name] = SpreadOf(r.perRound(who, phase, func(f Figures) float64 { return f.Parts[name] })).Median
+			}
+		}
+	}
+	if len(parts) < 2 {
+		return said
+	}
+	var list []string
+	for _, name := range slices.SortedFunc(maps.Keys(parts), func(a, b string) int { return cmp.Compare(parts[b], parts[a]) }) {
+		list = append(list, name+" "+digits(parts[name]))
+	}
+	return said + " (" + strings.Join(list, ", ") + ")"
 }
 
 // describe is the load of a phase.
@@ -89,7 +115,11 @@ func (p Phase) describe(clients int) string {
 	if p.Times > 0 {
 		return fmt.Sprintf("open, %g × capacity", p.Times)
 	}
-	return fmt.Sprintf("closed, %d clients", clients)
+	said := fmt.Sprintf("closed, %d clients", clients)
+	if p.SKUs > 0 || p.Open > 0 {
+		said += ", " + p.Label
+	}
+	return said
 }
 
 func (r Result) books() string {
@@ -124,7 +154,7 @@ func (r Result) books() string {
 }
 
 // goals has every goal, missed ones and those that could not be measured included.
-func (r Result) goals(quick bool) string {
+func (r Result) goals(set Setting) string {
 	rows := [][]string{{"goal", "median (least to most)", "floor", "target", "verdict", "by CPU alone"}}
 	for _, g := range r.Goals {
 		s := g.of(r)
@@ -134,8 +164,12 @@ func (r Result) goals(quick bool) string {
 		}
 		if g.Floor != 0 || g.Target != 0 {
 			row[2], row[3] = digits(g.Floor)+g.Unit, digits(g.Target)+g.Unit
-			if quick && s.N > 0 {
+			switch {
+			case s.N == 0:
+			case set.Quick:
 				row[4] = "too short to judge"
+			case set.Busy > 0 && r.loads().Median > set.Busy:
+				row[4] += " (busy machine)"
 			}
 		}
 		if g.byCPU != nil {

@@ -24,7 +24,7 @@ type Target struct {
 	Kind   string            `json:"kind"`
 	Base   string            `json:"base"` // http://127.0.0.1:port, for reservations with the path of the service
 	Header map[string]string `json:"header"`
-	SKU    string            `json:"sku"`
+	SKUs   []string          `json:"skus"`   // at least one; requests go round them
 	Prefix string            `json:"prefix"` // of ids, different in every load
 	Within time.Duration     `json:"within"` // for one request
 }
@@ -43,6 +43,7 @@ func shots(t Target, clients int) (Shooter, func(), error) {
 		// A request that was lost must be counted as such and not sent again.
 		MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
 	}
+	paths, tails := t.render()
 	shooters := make([]*shooter, clients)
 	for i := range shooters {
 		s := &shooter{host: host, within: t.Within, prefix: t.Prefix, order: t.Kind == Orders}
@@ -51,15 +52,23 @@ func shots(t Target, clients int) (Shooter, func(), error) {
 		for name, value := range t.Header {
 			s.request.Header.Set(name, value)
 		}
-		s.request.SetRequestURI(t.Base + "/v1/inventory/" + t.SKU + "/reservations")
-		s.tail = `","quantity":1,"hold_seconds":` + strconv.Itoa(holdSeconds) + `}`
-		if s.order {
-			s.request.SetRequestURI(t.Base + "/v1/orders")
-			s.tail = `","contact":{"email":"bench@example.com"},"lines":[{"sku":"` + t.SKU + `","quantity":1}]}`
-		}
+		s.paths, s.tails = paths, tails
+		s.request.SetRequestURI(paths[0])
 		shooters[i] = s
 	}
 	return func(client int, n int64) Outcome { return shooters[client].shoot(n) }, host.CloseIdleConnections, nil
+}
+
+// render makes what does not change of the requests for each SKU: the URL, and the body after the id.
+func (t Target) render() (paths, tails []string) {
+	for _, sku := range t.SKUs {
+		path, tail := t.Base+"/v1/inventory/"+sku+"/reservations", `","quantity":1,"hold_seconds":`+strconv.Itoa(holdSeconds)+`}`
+		if t.Kind == Orders {
+			path, tail = t.Base+"/v1/orders", `","contact":{"email":"bench@example.com"},"lines":[{"sku":"`+sku+`","quantity":1}]}`
+		}
+		paths, tails = append(paths, path), append(tails, tail)
+	}
+	return paths, tails
 }
 
 // shooter is one client.
@@ -69,7 +78,8 @@ type shooter struct {
 	response fasthttp.Response
 	within   time.Duration
 	prefix   string
-	tail     string
+	paths    []string // by SKU
+	tails    []string // by SKU
 	order    bool
 	id, body []byte
 }
@@ -84,6 +94,10 @@ func (s *shooter) shoot(n int64) Outcome {
 		s.id = append(s.id, '0')
 	}
 	s.id = append(s.id, digits...)
+	sku := int(n % int64(len(s.paths)))
+	if len(s.paths) > 1 && !s.order {
+		s.request.SetRequestURI(s.paths[sku])
+	}
 	s.body = s.body[:0]
 	if s.order {
 		s.request.Header.SetBytesV("Idempotency-Key", s.id)
@@ -91,7 +105,7 @@ func (s *shooter) shoot(n int64) Outcome {
 	} else {
 		s.body = append(append(s.body, `{"id":"`...), s.id...)
 	}
-	s.body = append(s.body, s.tail...)
+	s.body = append(s.body, s.tails[sku]...)
 	s.request.SetBodyRaw(s.body)
 	if err := s.host.DoDeadline(&s.request, &s.response, time.Now().Add(s.within)); err != nil {
 		return Unknown

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -20,8 +21,17 @@ const requestWithin = 10 * time.Second
 // drain is how long an open loop goes on sending what was due in its window.
 const drain = 2 * time.Second
 
-// sku is what everybody wants.
-const sku = "moka-pot"
+// skuNames gives the first n of the products that everybody wants.
+func skuNames(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("moka-pot-%04d", i)
+	}
+	return names
+}
+
+// fillFor is how long the load runs that opens reservations before a phase; it is repeated until there are enough.
+const fillFor = 5 * time.Second
 
 // Suite runs benchmarks.
 type Suite struct {
@@ -140,33 +150,57 @@ func (s *Suite) turn(ctx context.Context, b Benchmark, c Contender, round int) (
 	return t
 }
 
-// phases puts the SKU on sale and loads the contender, one phase after the other.
+// phases puts the SKUs on sale and loads the contender, one phase after the other.
 func (s *Suite) phases(ctx context.Context, b Benchmark, running *Running, t *Turn) (all []Figures, err error) {
-	if err := running.put(ctx, sku, b.Stock); err != nil {
+	if err := running.put(ctx, skuNames(b.skus()), b.Stock); err != nil {
 		return nil, err
 	}
-	target := Target{Kind: Reservations, Base: running.Reservations, Header: running.Header, SKU: sku, Within: requestWithin}
+	target := Target{Kind: Reservations, Base: running.Reservations, Header: running.Header, Within: requestWithin}
 	if b.Orders && running.Gateway != "" {
 		target.Kind, target.Base, target.Header = Orders, running.Gateway, nil
 	}
 	for _, phase := range b.Phases {
-		pace := Pace{Clients: phase.Clients, Warm: s.Warm, Measure: s.Measure}
-		if pace.Clients == 0 {
-			pace.Clients = s.Clients
+		target.SKUs = skuNames(max(phase.SKUs, 1))
+		pace := Pace{Clients: cmp.Or(phase.Clients, s.Clients), Warm: s.Warm, Measure: s.Measure}
+		if err := s.fill(ctx, running, phase, target, t); err != nil {
+			return nil, err
 		}
 		if phase.Times > 0 {
 			// At least one a second: a contender that served nothing is to show it in its figures.
 			pace.Rate, pace.Drain = max(phase.Times*all[0].PerSecond, 1), drain
 		}
-		target.Prefix = strings.ToLower(rand.Text()[:20]) + "-"
-		f, told, err := drive(ctx, s.Load, running, phase.Label, Plan{Target: target, Pace: pace})
-		t.Told.Add(told)
+		f, err := s.drive(ctx, running, phase.Label, target, pace, t)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", phase.Label, err)
+			return nil, err
 		}
 		all = append(all, f)
 	}
 	return all, nil
+}
+
+// fill opens reservations until the phase may begin.
+func (s *Suite) fill(ctx context.Context, running *Running, phase Phase, target Target, t *Turn) error {
+	for t.Told[Accepted] < phase.Open {
+		before := t.Told[Accepted]
+		if _, err := s.drive(ctx, running, "before "+phase.Label, target, Pace{Clients: s.Clients, Measure: fillFor}, t); err != nil {
+			return err
+		}
+		if t.Told[Accepted] == before {
+			return fmt.Errorf("before %s: nothing is accepted any more", phase.Label)
+		}
+	}
+	return nil
+}
+
+// drive is one load with ids of its own, whose answers are entered in the turn.
+func (s *Suite) drive(ctx context.Context, running *Running, phase string, target Target, pace Pace, t *Turn) (Figures, error) {
+	target.Prefix = strings.ToLower(rand.Text()[:20]) + "-"
+	f, told, err := drive(ctx, s.Load, running, phase, Plan{Target: target, Pace: pace})
+	t.Told.Add(told)
+	if err != nil {
+		return f, fmt.Errorf("%s: %w", phase, err)
+	}
+	return f, nil
 }
 
 // judge makes what could remember forget, reads the books and compares them with what was told.
@@ -184,10 +218,10 @@ func (s *Suite) judge(ctx context.Context, b Benchmark, c Contender, running *Ru
 			return books, err
 		}
 	}
-	if books, err = running.books(ctx, sku); err != nil {
+	if books, err = running.books(ctx, skuNames(b.skus())); err != nil {
 		return books, fmt.Errorf("reading the books: %w", err)
 	}
-	err = Judge(b.Stock, t.Told, books)
+	err = Judge(b.Stock*int64(b.skus()), t.Told, books)
 	t.Violation = err != nil
 	return books, err
 }

@@ -37,7 +37,7 @@ func (t *Tally) Add(other Tally) {
 // Answered is how many got an answer that says what happened.
 func (t Tally) Answered() int64 { return t[Accepted] + t[SoldOut] + t[Shed] }
 
-// Books are the units of the one SKU under load, read after it.
+// Books are the units of the SKUs under load, read after it.
 type Books struct {
 	Received  int64 `json:"received"`
 	Available int64 `json:"available"`

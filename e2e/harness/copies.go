@@ -9,10 +9,10 @@ import (
 )
 
 // Copies copies the binaries of .bin/ into folder, which must not have them yet, and gives the options that start a
-// shop from the copies: a build meanwhile then changes nothing in a long run.
-func Copies(folder string) ([]Option, error) {
+// shop from the copies: a build meanwhile then changes nothing in a long run. more are further programs of .bin/ to copy.
+func Copies(folder string, more ...string) ([]Option, error) {
 	var options []Option
-	for _, name := range []string{"daprd", "broker", "sidecart"} {
+	for _, name := range append([]string{"daprd", "broker", "sidecart"}, more...) {
 		program := filepath.Join(folder, name)
 		if err := copyProgram(filepath.Join(Root(), ".bin", name), program); err != nil {
 			return nil, fmt.Errorf("scripts/up --build builds what is missing: %w", err)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,9 @@ import (
 )
 
 const loadCommand = "load"
+
+// busyPerCore is more than a benchmark's own turns bring a machine's load average to, for each core.
+const busyPerCore = 4
 
 // config is what the command line says.
 type config struct {
@@ -36,7 +40,7 @@ type config struct {
 }
 
 func parse(args []string) (config, error) {
-	c := config{command: strings.Join(append([]string{"scripts/bench"}, args...), " ")}
+	c := config{command: "scripts/bench"}
 	f := cli.Flags("bench", "")
 	f.IntVar(&c.rounds, "rounds", 5, "rounds, in each of which every contender has a turn")
 	f.BoolVar(&c.quick, "quick", false, "one short round with 8 clients: shows that it works and judges nothing")
@@ -51,7 +55,7 @@ func parse(args []string) (config, error) {
 	f.StringVar(&c.note, "note", "", "a sentence that the report has beside the figures")
 	f.Usage = func() {
 		fmt.Fprint(f.Output(), "Compares sidecart with what people would use instead, in turns on this machine.\n\nUsage: scripts/bench [flags] [NAME…]\n"+
-			"       scripts/bench list\n\nBenchmarks (all of them if none is named):\n"+catalogue()+"\nFlags:\n")
+			"       scripts/bench list\n\nBenchmarks (all but the long ones if none is named):\n"+catalogue()+"\nFlags:\n")
 		f.PrintDefaults()
 	}
 	for { // flags may stand before, between and behind names
@@ -64,7 +68,17 @@ func parse(args []string) (config, error) {
 		c.names, args = append(c.names, args[0]), args[1:]
 	}
 	given := map[string]bool{}
-	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	f.Visit(func(f *flag.Flag) {
+		given[f.Name] = true
+		switch f.Name {
+		case "note", "report": // change nothing of what is measured
+		case "quick":
+			c.command += " --quick"
+		default:
+			c.command += " --" + f.Name + " " + f.Value.String()
+		}
+	})
+	c.command = strings.Join(append([]string{c.command}, c.names...), " ")
 	if c.quick {
 		for name, set := range map[string]func(){
 			"rounds": func() { c.rounds = 1 }, "clients": func() { c.clients = 8 },
@@ -124,7 +138,11 @@ func (c config) onlyList() []string {
 func catalogue() string {
 	var b strings.Builder
 	for _, m := range bench.Benchmarks() {
-		fmt.Fprintf(&b, "  %-9s %s\n", m.Name, m.About)
+		long := ""
+		if m.Long {
+			long = " (long)"
+		}
+		fmt.Fprintf(&b, "  %-9s %s%s\n", m.Name, m.About, long)
 	}
 	return b.String()
 }
@@ -153,11 +171,7 @@ func compare(ctx context.Context, c config) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	options, err := harness.Copies(folder)
-	if err != nil {
-		return err
-	}
-	self, err := os.Executable()
+	options, err := harness.Copies(folder, "peers", "bench")
 	if err != nil {
 		return err
 	}
@@ -166,18 +180,19 @@ func compare(ctx context.Context, c config) error {
 	})
 	suite := &bench.Suite{
 		Ground: bench.Ground{
-			Programs: filepath.Join(harness.Root(), ".bin"), Options: options, Placement: harness.Placement(c.placement), Fsync: c.fsync,
+			Programs: folder, Options: options, Placement: harness.Placement(c.placement), Fsync: c.fsync,
 		},
 		Contenders: contenders, Rounds: c.rounds, Clients: c.clients, Warm: c.warm, Measure: c.measure,
-		Load: []string{self, loadCommand}, Dir: folder, Tell: newTeller(os.Stdout, c.rounds).tell,
+		Load: []string{filepath.Join(folder, "bench"), loadCommand}, Dir: folder, Tell: newTeller(os.Stdout, c.rounds).tell,
 	}
 	setting := bench.Setting{
 		Command: c.command, Machine: bench.Machine(), Commit: bench.Commit(harness.Root()), Note: c.note, Quick: c.quick,
+		Busy: float64(busyPerCore * runtime.NumCPU()),
 	}
 	var results []bench.Result
 	void := 0
 	for _, b := range bench.Benchmarks() {
-		if len(c.names) > 0 && !slices.Contains(c.names, b.Name) {
+		if len(c.names) > 0 && !slices.Contains(c.names, b.Name) || len(c.names) == 0 && b.Long {
 			continue
 		}
 		r, err := suite.Run(ctx, b)

@@ -16,7 +16,7 @@ func TestFlagsStandAnywhere(t *testing.T) {
 	assert.Equal(t, 1, c.rounds)
 	assert.Equal(t, 600*time.Millisecond, c.measure)
 	assert.Equal(t, []string{"sidecart/redis", "lua"}, c.onlyList())
-	assert.Equal(t, "scripts/bench --clients 4 reserve --quick soldout --only=sidecart/redis,lua", c.command)
+	assert.Equal(t, "scripts/bench --clients 4 --only sidecart/redis,lua --quick reserve soldout", c.command)
 
 	c, err = parse(nil)
 	require.NoError(t, err)
