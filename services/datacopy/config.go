@@ -55,9 +55,9 @@ const (
 	bulkKeys          = 32  // of segments or chunks: 32 full values are 8 MiB
 	batchSegments     = 128 // between two notes of progress
 	batchViews        = 50
-	maxPasses         = 20  // over all shards before they are closed, however much is new
-	fewSegments       = 200 // new in a pass: closing is worth it
+	maxPasses         = 20 // over all shards before they are closed, however much is new
 	callWithin        = 10 * time.Second
+	shortPass         = time.Second // what came during a pass is what the pause has to copy: closing is worth it
 	firstBackOff      = 5 * time.Millisecond
 	maxBackOff        = time.Second
 	maxNamedMissing   = 20

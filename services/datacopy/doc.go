@@ -8,7 +8,7 @@
 //  1. begin: the target must be empty or that of an earlier run of this very copy. A record (key sidecart/copy, in the
 //     target) claims it, and every journal there is marked incoming: no shop can start on half of it.
 //  2. copy: shard by shard the snapshot, the catalogue, the segments, and the views and lists that these name; again and
-//     again until little is new. Every write is create-only or by ETag and is read back. The source is only read.
+//     again until a pass is short. Every write is create-only or by ETag and is read back. The source is only read.
 //  3. close: a last segment, journal.Moved, goes into each shard of the source, create-only. It is ordered with what others
 //     write like any segment; from then on nobody commits there, however late it was started or woken. The pause begins.
 //  4. the rest is copied and both stores are loaded and compared: heads, states by digest, totals.

@@ -88,11 +88,11 @@ func each(ctx context.Context, shards []*shardCopy, do func(context.Context, *sh
 	return g.Wait()
 }
 
-// copyAll copies pass by pass until little is new, while the shop sells.
+// copyAll copies pass by pass until one is short, while the shop sells.
 func (c *Copier) copyAll(ctx context.Context, shards []*shardCopy) (passes int, err error) {
 	c.totals.enter(PhaseCopying)
 	for passes < maxPasses {
-		before := c.totals.segments.Load()
+		before := c.cfg.Now()
 		err := each(ctx, shards, func(ctx context.Context, s *shardCopy) error {
 			if err := s.pass(ctx); err != nil {
 				return err
@@ -105,7 +105,7 @@ func (c *Copier) copyAll(ctx context.Context, shards []*shardCopy) (passes int, 
 			return passes, err
 		}
 		passes++
-		if c.totals.segments.Load()-before < fewSegments {
+		if c.cfg.Now().Sub(before) < shortPass {
 			break
 		}
 	}

@@ -63,7 +63,7 @@ func copyCommand(getenv func(string) string) *cobra.Command {
 		Use:   "copy --from SET --to SET",
 		Short: "Move a shop to another store while it sells, with a short pause",
 		Long: "Copy the journals, snapshots, archived orders and lists of a shop to the store of another component set, while it\n" +
-			"sells. When little is new, close the source (the shop answers 503 with Retry-After from then on), copy the rest, load and\n" +
+			"sells. When little is left, close the source (the shop answers 503 with Retry-After from then on), copy the rest, load and\n" +
 			"compare both stores, and open the target. Then start the shop with the other set: one that was started before waits for\n" +
 			"this moment. The target must be empty. The source stays as it is, but for one last segment in each shard.\n\n" +
 			"A run that ends anywhere can be repeated and goes on from there. --undo gives a copy up and opens the source again, as\n" +

@@ -57,7 +57,7 @@ func (o *copyOptions) explain(err error, report datacopy.Report) error {
 	case report.PauseSecs > 0:
 		return fmt.Errorf("%w\nThe source may be closed, and nothing is open: run the same command again to go on, or with --undo to sell from %s again", err, o.from)
 	}
-	return fmt.Errorf("%w\nNothing was closed: the shop goes on with %s. Run the same command again to go on", err, o.from)
+	return fmt.Errorf("%w\nThis run has closed nothing. Run the same command again to go on", err)
 }
 
 func (o *copyOptions) showReport(con *console, r datacopy.Report) {
