@@ -25,6 +25,7 @@ type Ground struct {
 	Options   []harness.Option  // that start sidecart from copies of its programs
 	Placement harness.Placement // of sidecart's services
 	Fsync     string            // FsyncAlways or FsyncEverysec, for every Redis
+	Pool      int               // connections of lua, lua-idem and postgres to their server; 0: as they choose
 }
 
 // Contender is sidecart on a component set, or a peer.

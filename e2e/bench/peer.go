@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"github.com/sidecart/sidecart/e2e/harness"
@@ -72,7 +73,7 @@ type peerChild struct {
 
 func startPeer(ctx context.Context, g Ground, name, dir string, variables map[string]string) (*peerChild, error) {
 	c, err := spawn(servers.Process{
-		Name: name, Dir: dir, Argv: []string{filepath.Join(g.Programs, "peers"), name}, Env: environ(variables), Stop: syscall.SIGTERM,
+		Name: name, Dir: dir, Argv: []string{filepath.Join(g.Programs, "peers"), "--pool", strconv.Itoa(g.Pool), name}, Env: environ(variables), Stop: syscall.SIGTERM,
 	}, dir, true)
 	if err != nil {
 		return nil, fmt.Errorf("%w: scripts/bench builds what is missing", err)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -118,10 +119,13 @@ func setFsync(ctx context.Context, variables map[string]string, policy string) (
 	answers := bufio.NewReader(conn)
 	for range 7 {
 		line, err := answers.ReadString('\n')
-		if err != nil || strings.HasPrefix(line, "-") {
-			return "", fmt.Errorf("the private redis: setting appendfsync: %q %w", strings.TrimSpace(line), err)
-		}
 		last = strings.TrimSpace(line)
+		if refusal, refused := strings.CutPrefix(last, "-"); refused {
+			err = errors.New(refusal)
+		}
+		if err != nil {
+			return "", fmt.Errorf("the private redis: setting appendfsync: %w", err)
+		}
 	}
 	return "Redis appendfsync " + last, nil
 }

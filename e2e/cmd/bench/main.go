@@ -32,6 +32,7 @@ type config struct {
 	names            []string // of benchmarks
 	list, quick      bool
 	rounds, clients  int
+	pool             int
 	warm, measure    time.Duration
 	sets, only       string
 	placement, fsync string
@@ -51,6 +52,7 @@ func parse(args []string) (config, error) {
 	f.StringVar(&c.only, "only", "", "contenders to run, such as sidecart/redis,lua; empty: all of a benchmark")
 	f.StringVar(&c.placement, "placement", "one", "of sidecart's services: one or split")
 	f.StringVar(&c.fsync, "fsync", bench.FsyncAlways, "when every Redis writes to disk: always or everysec")
+	f.IntVar(&c.pool, "pool", 0, "connections of lua, lua-idem and postgres to their server; 0: as they choose, which is what was fastest here")
 	f.StringVar(&c.report, "report", "", "write the results and charts into performance.md of this folder")
 	f.StringVar(&c.note, "note", "", "a sentence that the report has beside the figures")
 	f.Usage = func() {
@@ -120,6 +122,8 @@ func (c config) check() error {
 		return errors.New("--clients must be 1 to 4096")
 	case c.warm < 0 || c.warm > time.Minute || c.measure < 100*time.Millisecond || c.measure > 10*time.Minute:
 		return errors.New("--warm must be 0 to 1m, --measure 100ms to 10m")
+	case c.pool < 0 || c.pool > 1024:
+		return errors.New("--pool must be 0 to 1024")
 	case c.placement != string(harness.One) && c.placement != string(harness.Split):
 		return errors.New("--placement must be one or split")
 	case c.fsync != bench.FsyncAlways && c.fsync != bench.FsyncEverysec:
@@ -180,7 +184,7 @@ func compare(ctx context.Context, c config) error {
 	})
 	suite := &bench.Suite{
 		Ground: bench.Ground{
-			Programs: folder, Options: options, Placement: harness.Placement(c.placement), Fsync: c.fsync,
+			Programs: folder, Options: options, Placement: harness.Placement(c.placement), Fsync: c.fsync, Pool: c.pool,
 		},
 		Contenders: contenders, Rounds: c.rounds, Clients: c.clients, Warm: c.warm, Measure: c.measure,
 		Load: []string{filepath.Join(folder, "bench"), loadCommand}, Dir: folder, Tell: newTeller(os.Stdout, c.rounds).tell,
