@@ -40,8 +40,8 @@ func drawMove(t *rapid.T) move {
 		return time.Duration(rapid.IntRange(low, high).Draw(t, name)) * time.Millisecond
 	}
 	m := move{
-		replicas: rapid.IntRange(1, 3).Draw(t, "replicas"), customers: rapid.IntRange(1, 12).Draw(t, "customers"),
-		every: ms("every_ms", 200, 8000), before: ms("before_ms", 0, 60_000), shop: faults("shop"), copier: faults("copier"),
+		replicas: rapid.IntRange(1, 3).Draw(t, "replicas"), customers: rapid.IntRange(1, 6).Draw(t, "customers"),
+		every: ms("every_ms", 400, 8000), before: ms("before_ms", 0, 30_000), shop: faults("shop"), copier: faults("copier"),
 		undo: rapid.Bool().Draw(t, "undo"), zombie: rapid.Bool().Draw(t, "zombie"),
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "lives") {
@@ -101,6 +101,7 @@ func carryOut(plan move) (err error) {
 			return err
 		}
 	}
+	<-w.pick(0).log.Loaded() // from here on there is a journal
 	stop := make(chan struct{})
 	var customers sync.WaitGroup
 	failures := make(chan error, plan.customers+1)

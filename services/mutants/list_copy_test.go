@@ -41,6 +41,16 @@ var copyMutants = []mutant{
 		edits: []edit{{"if err := s.stillCopying(ctx, s.record); err != nil {", "if err := s.stillCopying(ctx, s.record); err != nil && ctx.Err() != nil {"}},
 	},
 	{
+		name: "catalogued-orders-stay-behind", file: "datacopy/archived.go", suite: "datacopy", run: "^TestACopyIsTakenUpAfterDeathAtEveryWrite$",
+		why:   "orders that were archived more than a day ago are not in the new store",
+		edits: []edit{{"if err := s.copyArchived(ctx, page.IDs); err != nil {", "if err := s.copyArchived(ctx, page.IDs[:0]); err != nil {"}},
+	},
+	{
+		name: "lists-stay-behind", file: "datacopy/archived.go", suite: "datacopy", run: "^TestACopyIsTakenUpAfterDeathAtEveryWrite$",
+		why:   "customers do not see their older orders in the new store",
+		edits: []edit{{"if len(owners) == 0 {", "if len(owners) >= 0 {"}},
+	},
+	{
 		name: "incoming-journal-is-served", file: "kit/journal/meta.go", suite: "kit/journal", run: "^TestAnIncomingJournalIsWaitedFor$",
 		why:   "a shop that is started too early sells from half of its data",
 		edits: []edit{{"case found.Incoming != \"\":", "case found.Incoming == \"-\":"}},
