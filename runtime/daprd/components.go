@@ -46,6 +46,7 @@ import (
 	"github.com/dapr/kit/logger"
 
 	"github.com/sidecart/sidecart/runtime/daprd/jetstream"
+	"github.com/sidecart/sidecart/runtime/daprd/latebroker"
 	"github.com/sidecart/sidecart/runtime/daprd/mail"
 )
 
@@ -111,10 +112,12 @@ func registerComponents(r registries) {
 	}
 
 	r.pubsub.RegisterComponent(pubsubmemory.New, "in-memory")
-	r.pubsub.RegisterComponent(jetstream.New, "jetstream")
-	r.pubsub.RegisterComponent(pubsubredis.NewRedisStreams, "redis")
-	r.pubsub.RegisterComponent(pubsubrabbitmq.NewRabbitMQ, "rabbitmq")
-	r.pubsub.RegisterComponent(pubsubkafka.NewKafka, "kafka")
+	r.pubsub.RegisterComponent(latebroker.Wrap(jetstream.New), "jetstream")
+	r.pubsub.RegisterComponent(latebroker.Wrap(pubsubredis.NewRedisStreams), "redis")
+	r.pubsub.RegisterComponent(latebroker.Wrap(pubsubrabbitmq.NewRabbitMQ), "rabbitmq")
+	r.pubsub.RegisterComponent(latebroker.Wrap(pubsubkafka.NewKafka), "kafka")
+	// Not late: after an Init that failed, a client of this component goes on connecting in the background (v1.18.3), and of two
+	// clients with one name a broker drops one, by turns.
 	r.pubsub.RegisterComponent(pubsubmqtt.NewMQTTPubSub, "mqtt3", "mqtt")
 
 	r.bindings.RegisterOutputBinding(bindinghttp.NewHTTP, "http")

@@ -5,8 +5,9 @@
 // APIs, ports, health endpoints and exit behaviour are Dapr's own, so a
 // released daprd of the same version can take its place anywhere. Two
 // components are contrib's with a fault taken out: bindings.smtp (package
-// mail) and pubsub.jetstream (package jetstream); their docs say what to do
-// with a released daprd instead.
+// mail) and pubsub.jetstream (package jetstream), and most brokers may be away
+// when the sidecar starts (package latebroker); their docs say what to do with
+// a released daprd instead.
 //
 // In: Dapr's command line (`daprd --help`), component and configuration YAML,
 // and the environment. Out: Dapr's HTTP and gRPC APIs on the configured ports,

@@ -68,6 +68,7 @@ type proc struct {
 	// setup is done before every start; nil: nothing. Its error ends the stack, unless ctx has ended.
 	setup func(ctx context.Context) error
 	user  *servers.User // of servers only: as whom it runs; nil: as we do
+	late  bool          // of servers only: sidecars start while it is away
 	// asks it to end; 0: SIGTERM
 	stopSignal syscall.Signal
 	// Of servers and infrastructure only, which stop one by one.

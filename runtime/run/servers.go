@@ -88,15 +88,15 @@ func (s *Stack) addServer(plan servers.Process) error {
 	}
 	return s.addProc(&proc{
 		argv: plan.Argv, dir: plan.Dir, env: append(os.Environ(), plan.Env...),
-		probe: plan.Ready, setup: plan.Setup, user: plan.User, stopSignal: plan.Stop,
+		probe: plan.Ready, setup: plan.Setup, user: plan.User, late: plan.Late, stopSignal: plan.Stop,
 		view: Process{
 			Name: plan.Name, App: plan.Name, Kind: KindServer, URL: plan.URL, Ports: Ports{App: plan.Port}, Version: plan.Version,
 		},
 	})
 }
 
-// awaitServers waits until every private server is ready: most components end their sidecar at once when their server is not there. The
-// kind of waiting that a supervised process can do, which stopping waits for: it ends with ctx.
+// awaitServers waits until every private server that a sidecar needs to start is ready: most components end their sidecar at once when
+// their server is not there. The kind of waiting that a supervised process can do, which stopping waits for: it ends with ctx.
 func (s *Stack) awaitServers(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -104,7 +104,7 @@ func (s *Stack) awaitServers(ctx context.Context) error {
 		s.mu.Unlock()
 		if !slices.ContainsFunc(s.list(), func(p *proc) bool {
 			view := p.snapshot()
-			return view.Kind == KindServer && (view.State != StateReady || p.condemned())
+			return view.Kind == KindServer && !p.late && (view.State != StateReady || p.condemned())
 		}) {
 			return nil
 		}

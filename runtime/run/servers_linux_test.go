@@ -32,6 +32,9 @@ var serverVariables = map[string][]string{
 	"SIDECART_KAFKA_BROKERS": {"kafka"},
 }
 
+// lateServers are those that a sidecar does not wait for.
+var lateServers = []string{"rabbitmq", "kafka"}
+
 // programs is where scripts/up builds this project's own.
 const programs = "../../.bin"
 
@@ -132,6 +135,9 @@ func TestPrivateServer(t *testing.T) {
 
 		require.NoError(t, s.StopProcess(ctx, name))
 		require.NoError(t, s.Kill("order"+sidecarSuffix, syscall.SIGKILL))
+		if slices.Contains(lateServers, name) {
+			require.NoError(t, s.Ready(ctx, "order"+sidecarSuffix), "it starts without its broker")
+		}
 		require.NoError(t, s.StartProcess(ctx, name))
 		require.NoError(t, s.Ready(ctx))
 		sidecar, _ = s.Process("order" + sidecarSuffix)

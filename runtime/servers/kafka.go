@@ -16,6 +16,7 @@ import (
 var kafka = Server{
 	Name:     "kafka",
 	Variable: "SIDECART_KAFKA_BROKERS",
+	late:     true,
 	programs: []program{{name: "fakekafka"}},
 	version:  func(string) string { return "a stand-in for Kafka (kfake)" },
 	plan: func(p *place) ([]Process, map[string]string, error) {

@@ -25,6 +25,7 @@ const (
 var rabbitmq = Server{
 	Name:     "rabbitmq",
 	Variable: "SIDECART_RABBITMQ_URL",
+	late:     true,
 	programs: []program{
 		// Not Debian's script of the same name on the PATH, which runs as another user in a folder of its own.
 		{name: "rabbitmq-server", pkg: "rabbitmq-server", dirs: []string{rabbitmqHome}, notOnPath: true},

@@ -17,6 +17,8 @@ type Server struct {
 	// Variable names the server in the environment of sidecars. A set that reads it needs the server; an environment that
 	// has it brings its own.
 	Variable string
+	// late says that our sidecars start while it is away (daprd/latebroker).
+	late     bool
 	programs []program
 	version  func(path string) string // of the installation that the first program belongs to; "" if it cannot be told
 	plan     func(p *place) ([]Process, map[string]string, error)
@@ -33,6 +35,7 @@ type Process struct {
 	Env     []string       // besides the runner's own
 	User    *User          // nil: the runner's own
 	Stop    syscall.Signal // asks it to stop in order, whoever is still connected
+	Late    bool           // our sidecars start while it is away
 	// Setup makes ready what the process needs on disk; called before every start, so it looks whether that is there. May be nil.
 	Setup func(ctx context.Context) error
 	// Ready asks once whether the server takes requests now, in its own protocol.
@@ -111,6 +114,7 @@ func (s Server) Plan(w Where) ([]Process, map[string]string, error) {
 	}
 	for i := range processes {
 		processes[i].Dir = p.workingDir()
+		processes[i].Late = s.late
 		if processes[i].Name == s.Name {
 			processes[i].Version = s.Version(w.Programs)
 		}
