@@ -22,7 +22,8 @@ const adminWithin = 30 * time.Second
 // Ground is what contenders stand on in one run of the benchmarks.
 type Ground struct {
 	Programs  string            // folder of this project's programs, peers among them
-	Options   []harness.Option  // that start sidecart from copies of its programs
+	Options   []harness.Option  // that start every stack from copies of its programs
+	Shop      []harness.Option  // besides, for sidecart alone
 	Placement harness.Placement // of sidecart's services
 	Fsync     string            // FsyncAlways or FsyncEverysec, for every Redis
 	Pool      int               // connections of lua, lua-idem and postgres to their server; 0: as they choose
@@ -38,7 +39,7 @@ type Contender struct {
 
 // Running is a contender at work.
 type Running struct {
-	Reservations string            // base URL of reservations
+	Reservations []string          // base URLs of reservations, one for each process that takes them
 	Gateway      string            // base URL of orders; empty if there are none
 	Header       map[string]string // that reservations need
 	Durability   string            // what was promised of an accepted request, in the store's own words
@@ -72,7 +73,7 @@ func Contenders(sets []string) []Contender {
 // sidecart starts a whole shop.
 func sidecart(set string) func(context.Context, Ground, string) (*Running, error) {
 	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
-		shop, err := harness.Start(ctx, g.Placement, dir, func(run.Event) {}, append(slices.Clone(g.Options), harness.WithSet(set))...)
+		shop, err := harness.Start(ctx, g.Placement, dir, func(run.Event) {}, slices.Concat(g.Options, g.Shop, []harness.Option{harness.WithSet(set)})...)
 		if err != nil {
 			return nil, err
 		}
@@ -86,8 +87,8 @@ func sidecart(set string) func(context.Context, Ground, string) (*Running, error
 			if p.Kind == run.KindApp {
 				apps = append(apps, p.Name)
 			}
-			if p.Name == "sidecart" || p.Name == "inventory" {
-				r.Reservations = p.URL + "/inventory"
+			if p.Kind == run.KindApp && (p.App == "sidecart" || p.App == "inventory") {
+				r.Reservations = append(r.Reservations, p.URL+"/inventory")
 			}
 		}
 		r.writes = func(ctx context.Context) (sum float64, err error) {
@@ -115,7 +116,7 @@ func daprPeer(set string) func(context.Context, Ground, string) (*Running, error
 		r := &Running{pids: func() map[string]int { return pidsOf(stack) }, stop: stack.Stop, Header: map[string]string{}}
 		for _, p := range stack.Processes() {
 			if p.Kind == run.KindApp {
-				r.Reservations = p.URL + "/inventory"
+				r.Reservations = []string{p.URL + "/inventory"}
 			}
 		}
 		return described(ctx, r, stack, set, g)
@@ -211,7 +212,7 @@ func each(skus []string, do func(i int, sku string) error) error {
 }
 
 func (r *Running) admin(ctx context.Context, method, sku string, body, out any) error {
-	c := client.New(r.Reservations, adminWithin)
+	c := client.New(r.Reservations[0], adminWithin)
 	defer c.Close()
 	header := http.Header{}
 	for name, value := range r.Header {

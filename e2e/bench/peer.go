@@ -48,7 +48,7 @@ func peer(name, about, variable string) Contender {
 			store.end()
 			return nil, err
 		}
-		r.Reservations = shop.url + "/inventory"
+		r.Reservations = []string{shop.url + "/inventory"}
 		r.pids = func() map[string]int {
 			pids := map[string]int{"peer": shop.cmd.Process.Pid}
 			for _, c := range store.children {

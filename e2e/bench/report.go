@@ -84,6 +84,9 @@ func (r Result) speeds() string {
 	return table(rows)
 }
 
+// maxParts is how many processes of a contender are told by name.
+const maxParts = 4
+
 // cpu is the median of the CPU time of a request, and of which processes it is when there are several.
 func (r Result) cpu(who, phase string) string {
 	all := SpreadOf(r.perRound(who, phase, func(f Figures) float64 { return f.CPUMicros }))
@@ -102,9 +105,20 @@ func (r Result) cpu(who, phase string) string {
 	if len(parts) < 2 {
 		return said
 	}
+	names := slices.SortedFunc(maps.Keys(parts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(parts[b], parts[a]), cmp.Compare(a, b))
+	})
 	var list []string
-	for _, name := range slices.SortedFunc(maps.Keys(parts), func(a, b string) int { return cmp.Compare(parts[b], parts[a]) }) {
-		list = append(list, name+" "+digits(parts[name]))
+	rest := 0.0
+	for i, name := range names {
+		if i < maxParts {
+			list = append(list, name+" "+digits(parts[name]))
+			continue
+		}
+		rest += parts[name]
+	}
+	if len(names) > maxParts {
+		list = append(list, "others "+digits(rest))
 	}
 	return said + " (" + strings.Join(list, ", ") + ")"
 }

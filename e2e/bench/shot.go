@@ -22,7 +22,7 @@ const holdSeconds = 86_400
 // Target says what to send where.
 type Target struct {
 	Kind   string            `json:"kind"`
-	Base   string            `json:"base"` // http://127.0.0.1:port, for reservations with the path of the service
+	Bases  []string          `json:"bases"` // http://127.0.0.1:port, for reservations with the path of the service; clients are spread over them
 	Header map[string]string `json:"header"`
 	SKUs   []string          `json:"skus"`   // at least one; requests go round them
 	Prefix string            `json:"prefix"` // of ids, different in every load
@@ -34,37 +34,44 @@ type Target struct {
 // The client is fasthttp's because the load shares the cores with what it measures: a request costs it about 10 µs of CPU time, 22 µs less
 // than with net/http's client (BenchmarkClients, 2026-11-20).
 func shots(t Target, clients int) (Shooter, func(), error) {
-	var uri fasthttp.URI
-	if err := uri.Parse(nil, []byte(t.Base)); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", t.Base, err)
+	hosts := make([]*fasthttp.HostClient, len(t.Bases))
+	for i, base := range t.Bases {
+		var uri fasthttp.URI
+		if err := uri.Parse(nil, []byte(base)); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", base, err)
+		}
+		hosts[i] = &fasthttp.HostClient{
+			Addr: string(uri.Host()), MaxConns: clients, MaxIdleConnDuration: time.Minute,
+			// A request that was lost must be counted as such and not sent again.
+			MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
+		}
 	}
-	host := &fasthttp.HostClient{
-		Addr: string(uri.Host()), MaxConns: clients, MaxIdleConnDuration: time.Minute,
-		// A request that was lost must be counted as such and not sent again.
-		MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
-	}
-	paths, tails := t.render()
 	shooters := make([]*shooter, clients)
 	for i := range shooters {
-		s := &shooter{host: host, within: t.Within, prefix: t.Prefix, order: t.Kind == Orders}
+		at := i % len(hosts)
+		s := &shooter{host: hosts[at], within: t.Within, prefix: t.Prefix, order: t.Kind == Orders}
 		s.request.Header.SetMethod(http.MethodPost)
 		s.request.Header.SetContentType("application/json")
 		for name, value := range t.Header {
 			s.request.Header.Set(name, value)
 		}
-		s.paths, s.tails = paths, tails
-		s.request.SetRequestURI(paths[0])
+		s.paths, s.tails = t.render(t.Bases[at])
+		s.request.SetRequestURI(s.paths[0])
 		shooters[i] = s
 	}
-	return func(client int, n int64) Outcome { return shooters[client].shoot(n) }, host.CloseIdleConnections, nil
+	return func(client int, n int64) Outcome { return shooters[client].shoot(n) }, func() {
+		for _, h := range hosts {
+			h.CloseIdleConnections()
+		}
+	}, nil
 }
 
 // render makes what does not change of the requests for each SKU: the URL, and the body after the id.
-func (t Target) render() (paths, tails []string) {
+func (t Target) render(base string) (paths, tails []string) {
 	for _, sku := range t.SKUs {
-		path, tail := t.Base+"/v1/inventory/"+sku+"/reservations", `","quantity":1,"hold_seconds":`+strconv.Itoa(holdSeconds)+`}`
+		path, tail := base+"/v1/inventory/"+sku+"/reservations", `","quantity":1,"hold_seconds":`+strconv.Itoa(holdSeconds)+`}`
 		if t.Kind == Orders {
-			path, tail = t.Base+"/v1/orders", `","contact":{"email":"bench@example.com"},"lines":[{"sku":"`+sku+`","quantity":1}]}`
+			path, tail = base+"/v1/orders", `","contact":{"email":"bench@example.com"},"lines":[{"sku":"`+sku+`","quantity":1}]}`
 		}
 		paths, tails = append(paths, path), append(tails, tail)
 	}

@@ -37,7 +37,7 @@ func till(t *testing.T, status int, answer string) (base string, last func() ask
 
 func TestShotsSendWhatTheContractAsksFor(t *testing.T) {
 	base, last := till(t, http.StatusCreated, "{}")
-	target := Target{Kind: Reservations, Base: base + "/inventory", SKUs: []string{"pot"}, Prefix: "run-", Within: time.Second, Header: map[string]string{"Dapr-Api-Token": "t"}}
+	target := Target{Kind: Reservations, Bases: []string{base + "/inventory"}, SKUs: []string{"pot"}, Prefix: "run-", Within: time.Second, Header: map[string]string{"Dapr-Api-Token": "t"}}
 	shoot, done, err := shots(target, 1)
 	require.NoError(t, err)
 	defer done()
@@ -55,7 +55,7 @@ func TestShotsSendWhatTheContractAsksFor(t *testing.T) {
 		assert.Equal(t, "/inventory/v1/inventory/"+sku+"/reservations", last().path)
 	}
 
-	shoot, done, err = shots(Target{Kind: Orders, Base: base, SKUs: []string{"pot"}, Prefix: "run-", Within: time.Second}, 1)
+	shoot, done, err = shots(Target{Kind: Orders, Bases: []string{base}, SKUs: []string{"pot"}, Prefix: "run-", Within: time.Second}, 1)
 	require.NoError(t, err)
 	defer done()
 	require.Equal(t, Accepted, shoot(0, 7))
@@ -86,7 +86,7 @@ func TestNoAnswerLeavesTheOutcomeOpen(t *testing.T) {
 	}))
 	defer s.Close()
 	defer close(release)
-	shoot, done, err := shots(Target{Kind: Reservations, Base: s.URL, SKUs: []string{"pot"}, Within: 50 * ms}, 1)
+	shoot, done, err := shots(Target{Kind: Reservations, Bases: []string{s.URL}, SKUs: []string{"pot"}, Within: 50 * ms}, 1)
 	require.NoError(t, err)
 	defer done()
 	assert.Equal(t, Unknown, shoot(0, 1))
@@ -96,7 +96,7 @@ func TestNoAnswerLeavesTheOutcomeOpen(t *testing.T) {
 func TestLoadReportsBothEndsOfTheWindowAndWhatCameOfIt(t *testing.T) {
 	base, _ := till(t, http.StatusConflict, `{"code":"sold_out"}`)
 	plan, err := json.Marshal(Plan{
-		Target: Target{Kind: Reservations, Base: base, SKUs: []string{"pot"}, Prefix: "x", Within: time.Second},
+		Target: Target{Kind: Reservations, Bases: []string{base}, SKUs: []string{"pot"}, Prefix: "x", Within: time.Second},
 		Pace:   Pace{Clients: 2, Rate: 100, Warm: 100 * ms, Measure: 200 * ms, Drain: time.Second},
 	})
 	require.NoError(t, err)
@@ -139,7 +139,7 @@ func BenchmarkClients(b *testing.B) {
 	}
 	const clients = 64
 	b.Run("fasthttp", func(b *testing.B) {
-		shoot, done, err := shots(Target{Kind: Reservations, Base: s.URL, SKUs: []string{"pot"}, Prefix: "01234567890123456789-", Within: time.Minute}, clients)
+		shoot, done, err := shots(Target{Kind: Reservations, Bases: []string{s.URL}, SKUs: []string{"pot"}, Prefix: "01234567890123456789-", Within: time.Minute}, clients)
 		require.NoError(b, err)
 		defer done()
 		perRequest(b, clients, func(client, n int) {

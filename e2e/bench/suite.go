@@ -155,9 +155,9 @@ func (s *Suite) phases(ctx context.Context, b Benchmark, running *Running, t *Tu
 	if err := running.put(ctx, skuNames(b.skus()), b.Stock); err != nil {
 		return nil, err
 	}
-	target := Target{Kind: Reservations, Base: running.Reservations, Header: running.Header, Within: requestWithin}
+	target := Target{Kind: Reservations, Bases: running.Reservations, Header: running.Header, Within: requestWithin}
 	if b.Orders && running.Gateway != "" {
-		target.Kind, target.Base, target.Header = Orders, running.Gateway, nil
+		target.Kind, target.Bases, target.Header = Orders, []string{running.Gateway}, nil
 	}
 	for _, phase := range b.Phases {
 		target.SKUs = skuNames(max(phase.SKUs, 1))

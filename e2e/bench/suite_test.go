@@ -47,7 +47,7 @@ func clerk(name string, keep func(n int64) int64) Contender {
 		})
 		s := httptest.NewServer(mux)
 		return &Running{
-			Reservations: s.URL, Durability: "in memory", pids: func() map[string]int { return map[string]int{"own": os.Getpid()} },
+			Reservations: []string{s.URL}, Durability: "in memory", pids: func() map[string]int { return map[string]int{"own": os.Getpid()} },
 			stop: func(context.Context) error { s.Close(); return nil },
 		}, nil
 	}}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type config struct {
 	list, quick      bool
 	rounds, clients  int
 	pool             int
+	shards, replicas int
 	warm, measure    time.Duration
 	sets, only       string
 	placement, fsync string
@@ -51,6 +53,8 @@ func parse(args []string) (config, error) {
 	f.StringVar(&c.sets, "set", "embedded,redis", "component sets of sidecart and of the Dapr peer")
 	f.StringVar(&c.only, "only", "", "contenders to run, such as sidecart/redis,lua; empty: all of a benchmark")
 	f.StringVar(&c.placement, "placement", "one", "of sidecart's services: one or split")
+	f.IntVar(&c.shards, "shards", 0, "of sidecart's journals; 0: as it is by default")
+	f.IntVar(&c.replicas, "replicas", 1, "of sidecart's inventory, over which reservations are spread; above 1 only with --placement split")
 	f.StringVar(&c.fsync, "fsync", bench.FsyncAlways, "when every Redis writes to disk: always or everysec")
 	f.IntVar(&c.pool, "pool", 0, "connections of lua, lua-idem and postgres to their server; 0: as they choose, which is what was fastest here")
 	f.StringVar(&c.report, "report", "", "write the results and charts into performance.md of this folder")
@@ -124,6 +128,10 @@ func (c config) check() error {
 		return errors.New("--warm must be 0 to 1m, --measure 100ms to 10m")
 	case c.pool < 0 || c.pool > 1024:
 		return errors.New("--pool must be 0 to 1024")
+	case c.shards < 0 || c.shards > 256:
+		return errors.New("--shards must be 0 to 256")
+	case c.replicas < 1 || c.replicas > 8 || c.replicas > 1 && c.placement != string(harness.Split):
+		return errors.New("--replicas must be 1 to 8, and above 1 it needs --placement split")
 	case c.placement != string(harness.One) && c.placement != string(harness.Split):
 		return errors.New("--placement must be one or split")
 	case c.fsync != bench.FsyncAlways && c.fsync != bench.FsyncEverysec:
@@ -179,12 +187,19 @@ func compare(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
+	var shop []harness.Option
+	if c.shards > 0 {
+		shop = append(shop, harness.WithEnv("SIDECART_SHARDS", strconv.Itoa(c.shards)))
+	}
+	if c.replicas > 1 {
+		shop = append(shop, harness.WithReplicas("inventory", c.replicas))
+	}
 	contenders := slices.DeleteFunc(bench.Contenders(c.setList()), func(k bench.Contender) bool {
 		return c.only != "" && !slices.Contains(c.onlyList(), k.Name)
 	})
 	suite := &bench.Suite{
 		Ground: bench.Ground{
-			Programs: folder, Options: options, Placement: harness.Placement(c.placement), Fsync: c.fsync, Pool: c.pool,
+			Programs: folder, Options: options, Shop: shop, Placement: harness.Placement(c.placement), Fsync: c.fsync, Pool: c.pool,
 		},
 		Contenders: contenders, Rounds: c.rounds, Clients: c.clients, Warm: c.warm, Measure: c.measure,
 		Load: []string{filepath.Join(folder, "bench"), loadCommand}, Dir: folder, Tell: newTeller(os.Stdout, c.rounds).tell,

@@ -39,6 +39,8 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		{"--set", "redis,mongo"}:     `no component set "mongo"`,
 		{"--set", "redis,"}:          `no component set ""`,
 		{"--only", "sidecart/mysql"}: `no contender "sidecart/mysql"`,
+		{"--shards", "257"}:          "--shards",
+		{"--replicas", "2"}:          "--placement split",
 		{"--pool", "-1"}:             "--pool",
 		{"--fsync", "never"}:         "--fsync",
 		{"--placement", "both"}:      "--placement",
