@@ -139,7 +139,7 @@ func (t *Tally) add(o Observation) {
 	}
 	tr.add(t, o)
 	for t.open() > maxOpen {
-		t.longest().judgeOldest(t)
+		t.longest().judge(t, 0) // before its time, because there are too many
 	}
 }
 

@@ -181,6 +181,21 @@ func TestTheRecordFitsIntoTheStoreHoweverBadABrokerIs(t *testing.T) {
 	require.NoError(t, back.fits("order", "pubsub", "pubsub-next"))
 }
 
+// Whatever stands under the record's key, counting goes on or begins anew, and never ends the process.
+func TestWhatIsNoRecordIsRefused(t *testing.T) {
+	for _, bad := range []string{
+		``, `[]`, `{}`, `{"writers":{},"shards":{"x":{}}}`, `{"writers":{"a":null},"shards":{}}`, `{"writers":{},"shards":{"0":null}}`,
+		`{"writers":{},"shards":{"0":{"from":1,"high":2,"open":[null]}}}`, `{"writers":{},"shards":{"0":{"from":1,"high":2,"open":[{"n":3}]}}}`,
+		`{"writers":{},"shards":{"0":{"from":1,"high":2,"open":[{"n":2},{"n":1}]}}}`, `{"writers":{},"shards":{"0":{"from":2,"high":2,"open":[{"n":1}]}}}`,
+		`{"writers":{},"shards":{"0":{"from":1,"high":2,"open":[{"n":1,"f":2}]}}}`, `{"writers":{},"shards":{"0":{"high":2,"open":[{"n":1}]}}}`,
+	} {
+		_, err := decodeTally([]byte(bad))
+		assert.ErrorIs(t, err, errNoRecord, bad)
+	}
+	_, err := decodeTally([]byte(`{"writers":{},"shards":{"0":{"from":1,"high":2,"open":[{"n":1},{"n":2,"f":1}]}}}`))
+	require.NoError(t, err)
+}
+
 func TestSharesAndIds(t *testing.T) {
 	s := both(10)
 	assert.Equal(t, "pubsub=100,pubsub-next=10", s.String())

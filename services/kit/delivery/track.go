@@ -14,8 +14,6 @@ type track struct {
 	Open   []*open         `json:"open,omitzero"` // by number
 	Counts [brokers]Counts `json:"counts"`
 	Missed [brokers]missed `json:"missed,omitzero"`
-	// Unjudged counts the numbers that were left out because too much was not known about them.
-	Unjudged uint64 `json:"unjudged,omitzero"`
 }
 
 // open is a number that not every broker has brought that was given it.
@@ -45,7 +43,6 @@ func (tr *track) add(t *Tally, o Observation) {
 	case tr.From == 0 && o.Seq <= tr.High, o.Seq < tr.From:
 		return // from before the count: nothing is known about it
 	case o.Seq > tr.High+maxGap && tr.From != 0:
-		tr.Unjudged += o.Seq - 1 - tr.High
 		tr.beginAnew()
 	}
 	if tr.From == 0 {
@@ -140,9 +137,6 @@ func (tr *track) settle(t *Tally, now time.Time, grace time.Duration) bool {
 	return changed
 }
 
-// judgeOldest judges the lowest open number before its time, because there are too many.
-func (tr *track) judgeOldest(t *Tally) { tr.judge(t, 0) }
-
 // judge counts an open number as missed by every broker that was given it and has not brought it.
 func (tr *track) judge(t *Tally, i int) {
 	e := tr.Open[i]
@@ -177,7 +171,6 @@ func (tr *track) close(i int) {
 
 // beginAnew leaves what is open unjudged; counting goes on with the next number that is higher than all before.
 func (tr *track) beginAnew() {
-	tr.Unjudged += uint64(len(tr.Open))
 	tr.Open, tr.From, tr.Shares = nil, 0, ""
 	tr.Missed = [brokers]missed{}
 	for b := range tr.Counts {
