@@ -32,4 +32,9 @@ var setMutants = []mutant{
 		why:   "on DynamoDB, a segment of a moment ago counts as trimmed, and a follower passes over it",
 		edits: []edit{{"item, err := state.Get(ctx, names[i])", "item, err := sidecar.Item{}, ctx.Err()"}},
 	},
+	{
+		name: "stale-bulk-read-hides-a-view", file: "kit/archive/view.go", suite: "kit/archive", run: "^TestStaleBulkReadsHideNoView$",
+		why:   "on DynamoDB, a customer who asks for the orders right after one was archived is told that something went wrong",
+		edits: []edit{{"v, err = s.Get(ctx, id)", "err = ctx.Err()"}},
+	},
 }

@@ -47,7 +47,8 @@ func (s *Store[T]) Get(ctx context.Context, id string) (*View[T], error) {
 	return s.decode(id, item)
 }
 
-// GetMany reads the views of ids; those that do not exist are missing from the map.
+// GetMany reads the views of ids; those that do not exist are missing from the map. On a store whose bulk reads are
+// eventually consistent (DynamoDB) a view that was replaced a moment ago may come as it was before; none is missing.
 func (s *Store[T]) GetMany(ctx context.Context, ids []string) (map[string]*View[T], error) {
 	views := make(map[string]*View[T], len(ids))
 	for len(ids) > 0 {
@@ -62,6 +63,9 @@ func (s *Store[T]) GetMany(ctx context.Context, ids []string) (map[string]*View[
 		}
 		for i, id := range ids[:n] {
 			v, err := s.decode(id, items[keys[i]])
+			if v == nil && err == nil { // not there, or the bulk read is behind
+				v, err = s.Get(ctx, id)
+			}
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
 // trouble is a store that fails in every way that does not wait for a deadline.
@@ -68,4 +70,24 @@ func TestManyViews(t *testing.T) {
 func TestAViewThatIsTooLargeIsRefused(t *testing.T) {
 	store := NewStore[string](journaltest.NewStore().Client("x", journaltest.Faults{}), "shop", "thing")
 	require.ErrorContains(t, store.Put(t.Context(), View[string]{ID: "a", Doc: string(make([]byte, 300<<10))}), "the bound is")
+}
+
+// staleBulk is a store whose bulk reads see nothing at all of what is there, as eventually consistent ones may for a moment.
+type staleBulk struct{ sidecar.State }
+
+func (s staleBulk) GetBulk(context.Context, []string) (map[string]sidecar.Item, error) {
+	return map[string]sidecar.Item{}, nil
+}
+
+// A customer's list names views that were written before it. One that a bulk read does not see yet is no missing view.
+func TestStaleBulkReadsHideNoView(t *testing.T) {
+	store := NewStore[string](staleBulk{journaltest.NewStore().Client("a", journaltest.Faults{})}, "shop", "thing")
+	for _, id := range []string{"a", "c"} {
+		require.NoError(t, store.Put(t.Context(), View[string]{ID: id, Seq: 1, Doc: "doc " + id}))
+	}
+	views, err := store.GetMany(t.Context(), []string{"a", "b", "c"})
+	require.NoError(t, err)
+	require.Len(t, views, 2)
+	require.Equal(t, "doc a", views["a"].Doc)
+	require.Equal(t, "doc c", views["c"].Doc)
 }
