@@ -75,8 +75,7 @@ func (s *shardCopy) copyViews(ctx context.Context, ids []string) error {
 		return err
 	}
 	owners := map[string]bool{} // keys of their lists
-	var g errgroup.Group
-	g.SetLimit(maxParallelWrites)
+	var views []document
 	for i, item := range items {
 		if item.Value == nil {
 			s.totals.missing(keys[i])
@@ -84,22 +83,38 @@ func (s *shardCopy) copyViews(ctx context.Context, ids []string) error {
 		}
 		v, err := decodeView(keys[i], item.Value)
 		if err != nil {
-			return errors.Join(err, g.Wait())
+			return err
 		}
 		if layout.Lists != "" {
 			owner, err := layout.Owner(v.Doc)
 			if err != nil {
-				return errors.Join(finalf("view %s of the source cannot be read: %w", keys[i], err), g.Wait())
+				return finalf("view %s of the source cannot be read: %w", keys[i], err)
 			}
 			owners[layout.ListKey(owner)] = true
 		}
-		g.Go(func() error { return s.putView(ctx, keys[i], v, item.Value) })
+		views = append(views, document{keys[i], item.Value})
 	}
-	if err := g.Wait(); err != nil {
+	if err := s.putViews(ctx, views); err != nil {
 		return err
 	}
-	s.totals.views.Add(int64(len(ids)))
+	s.totals.views.Add(int64(len(views)))
 	return s.copyLists(ctx, owners)
+}
+
+// putViews creates views that are new, and sees to those one by one of which the target has another.
+func (s *shardCopy) putViews(ctx context.Context, views []document) error {
+	items, _, err := s.tryCreate(ctx, views)
+	if err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.SetLimit(maxParallelWrites)
+	for i, d := range views {
+		if items[i].Value == nil || !sameDocument(items[i].Value, d.value) {
+			g.Go(func() error { return s.putView(ctx, d.key, d.value) })
+		}
+	}
+	return g.Wait()
 }
 
 func decodeView(key string, value []byte) (view, error) {
@@ -111,7 +126,11 @@ func decodeView(key string, value []byte) (view, error) {
 }
 
 // putView writes one view, never over a later one, and returns once it has read it back.
-func (s *shardCopy) putView(ctx context.Context, key string, v view, value []byte) error {
+func (s *shardCopy) putView(ctx context.Context, key string, value []byte) error {
+	v, err := decodeView(key, value)
+	if err != nil {
+		return err
+	}
 	write := func(ctx context.Context) error { return s.target.Create(ctx, key, value) }
 	return s.insist(ctx, "writing "+key, func(ctx context.Context) error {
 		writeErr := write(ctx) // what it means is what is read back
@@ -148,7 +167,7 @@ func (s *shardCopy) copyLists(ctx context.Context, owners map[string]bool) error
 	return s.persist(ctx, "copying lists", func(ctx context.Context) error {
 		// In this order: the target as it was while the copy was still under way, then what the source has. A run that was
 		// paused here for so long that the shop sells from the target finds its ETags changed, and changes nothing.
-		there, err := s.getEach(ctx, s.target, keys)
+		there, err := s.getMany(ctx, s.target, keys)
 		if err != nil {
 			return err
 		}
@@ -161,22 +180,40 @@ func (s *shardCopy) copyLists(ctx context.Context, owners map[string]bool) error
 		}
 		var g errgroup.Group
 		g.SetLimit(maxParallelWrites)
-		var stale []string
+		var written []document
 		for i, item := range items {
 			if item.Value == nil || there[i].Value != nil && sameDocument(item.Value, there[i].Value) {
 				continue
 			}
-			stale = append(stale, keys[i])
+			written = append(written, document{keys[i], item.Value})
 			g.Go(func() error { return s.putList(ctx, keys[i], item.Value, there[i]) })
 		}
 		if err := g.Wait(); err != nil {
 			return err
 		}
-		if keys = stale; len(stale) > 0 {
-			return fmt.Errorf("%d lists have to be compared once more", len(stale)) // read back, in the next round
+		if keys, err = s.differing(ctx, written); err != nil || len(keys) == 0 {
+			return err
 		}
-		return nil
+		return fmt.Errorf("%d lists are not yet as they should be", len(keys))
 	})
+}
+
+// differing reads documents back and gives the keys of those that the target does not have.
+func (s *shardCopy) differing(ctx context.Context, written []document) (keys []string, err error) {
+	for _, d := range written {
+		keys = append(keys, d.key)
+	}
+	items, err := s.getMany(ctx, s.target, keys)
+	if err != nil {
+		return keys, err
+	}
+	keys = nil
+	for i, d := range written {
+		if items[i].Value == nil || !sameDocument(items[i].Value, d.value) {
+			keys = append(keys, d.key)
+		}
+	}
+	return keys, nil
 }
 
 // putList writes a list's pages, then the list. A failure of the last write shows when it is read back.

@@ -24,6 +24,7 @@ func traded(t *testing.T) (*journaltest.Store, *customers) {
 	require.NoError(t, err)
 	<-r.log.Loaded()
 	sell(t, r, clients, 1, 3)
+	sellTo(t, r, clients, 10, 14, 1, 2) // and never again: only the catalogue names them
 	rest(40 * time.Second)
 	sell(t, r, clients, 4, 6)
 	rest(3 * time.Second)
@@ -34,11 +35,17 @@ func traded(t *testing.T) (*journaltest.Store, *customers) {
 	return store, clients
 }
 
-// sell moves four counters from a count to another.
+// sell moves the counters 0 to 3 from a count to another.
 func sell(t *testing.T, r *replica, c *customers, from, to int) {
 	t.Helper()
+	sellTo(t, r, c, 0, 4, from, to)
+}
+
+// sellTo moves some counters from a count to another.
+func sellTo(t *testing.T, r *replica, c *customers, first, end, from, to int) {
+	t.Helper()
 	for n := from; n <= to; n++ {
-		for i := range 4 {
+		for i := first; i < end; i++ {
 			id := fmt.Sprintf("c%d", i)
 			_, err := r.shop.Do(t.Context(), id, count{ID: id, Owner: ownerOf(i), Want: n})
 			require.NoError(t, err)
@@ -133,7 +140,7 @@ func TestWhatACopyRefuses(t *testing.T) {
 		require.ErrorContains(t, err, "knows of no copy")
 		report, err := plainCopier(t, source, target).Run(t.Context())
 		require.NoError(t, err)
-		require.EqualValues(t, 4*6, report.Services["shop"].Totals["count"]+archivedCounts(t, target))
+		require.EqualValues(t, 4*6+4*2, report.Services["shop"].Totals["count"]+archivedCounts(t, target))
 		_, err = plainCopier(t, source, target).Undo(t.Context())
 		require.ErrorContains(t, err, "has switched")
 		report, err = plainCopier(t, source, target).Run(t.Context())
@@ -307,12 +314,7 @@ func TestASleepingCopierIsHarmless(t *testing.T) {
 			require.NoError(t, err)
 			<-r.log.Loaded()
 			sell(t, r, clients, 7, 9)
-			for i := 4; i < 7; i++ { // newcomers, in the lists of the same owners
-				id := fmt.Sprintf("c%d", i)
-				_, err := r.shop.Do(t.Context(), id, count{ID: id, Owner: ownerOf(i), Want: 1})
-				require.NoError(t, err)
-				clients.told[id] = 1
-			}
+			sellTo(t, r, clients, 4, 7, 1, 1) // newcomers, in the lists of the same owners
 			rest(30 * time.Second)
 			to.Resume()
 			<-done

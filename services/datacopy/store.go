@@ -125,23 +125,9 @@ type document struct {
 func (c *Copier) createAll(ctx context.Context, documents []document) error {
 	missing := documents
 	return c.persist(ctx, "writing to the target", func(ctx context.Context) error {
-		var g errgroup.Group
-		g.SetLimit(maxParallelWrites)
-		for _, d := range missing {
-			g.Go(func() error {
-				call, cancel := context.WithTimeout(ctx, callWithin)
-				defer cancel()
-				return c.target.Create(call, d.key, d.value)
-			})
-		}
-		writeErr := g.Wait() // what it means is what is read back
-		keys := make([]string, len(missing))
-		for i, d := range missing {
-			keys[i] = d.key
-		}
-		items, err := c.getMany(ctx, c.target, keys)
+		items, writeErr, err := c.tryCreate(ctx, missing)
 		if err != nil {
-			return errors.Join(writeErr, err)
+			return err
 		}
 		var still []document
 		for i, d := range missing {
@@ -157,6 +143,25 @@ func (c *Copier) createAll(ctx context.Context, documents []document) error {
 		}
 		return nil
 	})
+}
+
+// tryCreate creates documents in the target and gives what stands there then: that is what counts, whatever the writes
+// answered (writeErr is one of their errors).
+func (c *Copier) tryCreate(ctx context.Context, documents []document) (items []sidecar.Item, writeErr, err error) {
+	var g errgroup.Group
+	g.SetLimit(maxParallelWrites)
+	keys := make([]string, len(documents))
+	for i, d := range documents {
+		keys[i] = d.key
+		g.Go(func() error {
+			call, cancel := context.WithTimeout(ctx, callWithin)
+			defer cancel()
+			return c.target.Create(call, d.key, d.value)
+		})
+	}
+	writeErr = g.Wait()
+	items, err = c.getMany(ctx, c.target, keys)
+	return items, writeErr, err
 }
 
 // sameDocument tells whether two values are the same JSON document; a store may keep its own form of one.
