@@ -33,9 +33,9 @@ const (
 // enoughSegments is what the journey asks the next broker to bring each follower in a row.
 const enoughSegments = 20
 
-// TestMoveToAnotherBroker moves a shop from JetStream to Redis Streams while it sells: 10, 50, 100 %, then the old broker is
-// killed and taken out of the component set. The command says "not yet" until everything goes both ways, and then that the old
-// one can go; it is right: the books balance without it, and events come by the new one.
+// TestMoveToAnotherBroker moves a shop from JetStream to Redis Streams while it sells: 10, 50, 100 %, with the new broker killed
+// on the way, then the old one is killed and taken out of the component set. The command says "not yet" until everything goes
+// both ways, and then that the old one can go; it is right: the books balance without it, and events come by the new one.
 func TestMoveToAnotherBroker(t *testing.T) {
 	harness.SkipIfShort(t)
 	set := twoBrokers(t)
@@ -63,6 +63,8 @@ func TestMoveToAnotherBroker(t *testing.T) {
 			})
 		})
 	}
+	s.Kill(t, "redis") // the next broker dies: nobody notices, and it is heard again when it is back
+	s.AwaitReady(t)
 	m.say("SIDECART_PUBSUB_NEXT=pubsub-next", "SIDECART_PUBSUB_NEXT_PERCENT=100")
 	m.roll(s)
 	last := m.expect(s, canGo, "the old broker can go", func(a brokersAnswer) error {
@@ -90,7 +92,7 @@ func TestMoveToAnotherBroker(t *testing.T) {
 	end(t, trial)
 }
 
-// twoBrokers is the embedded set with Redis Streams as a second broker, made as docs/operating.md says.
+// twoBrokers is the embedded set with Redis Streams as a second broker, made as docs/moving-brokers.md says.
 func twoBrokers(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "two-brokers")
