@@ -126,6 +126,10 @@ func TestComplaintsCarryNoSecrets(t *testing.T) {
 		"host=127.0.0.1 user=shop password=hunter2 dbname=x: no route":   "host=127.0.0.1 user=shop password=*** dbname=x: no route",
 		"shop:hunter2@tcp(127.0.0.1:3306)/sidecart: bad":                 "***@tcp(127.0.0.1:3306)/sidecart: bad",
 		"ordinary words about abc stay":                                  "ordinary words about abc stay",
+		"cannot parse `host=h password='two words' dbname=x`":            "cannot parse `host=h password=*** dbname=x`",
+		`bad connection string Password="hunter2; x";Database=d`:         `bad connection string Password=***;Database=d`,
+		"parse \"amqp://shop:hun/ter@2@127.0.0.1:5672/\": invalid port":  "parse \"amqp://***@127.0.0.1:5672/\": invalid port",
+		"redis://:hunter2@127.0.0.1:6379, mail to ada@example.com":       "redis://***@127.0.0.1:6379, mail to ada@example.com",
 		"AccountEndpoint=https://x;AccountKey=1;Password: hunter2; rest": "AccountEndpoint=https://x;AccountKey=***;Password: ***; rest",
 	} {
 		assert.Equal(t, want, withoutSecrets(given, environ))

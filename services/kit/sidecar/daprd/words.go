@@ -58,10 +58,11 @@ func (o *output) complaint() string {
 	return cmp.Or(worst["fatal"], worst["panic"], worst["error"], worst["warning"], worst[""])
 }
 
-// Where secrets stand in the words of drivers: user and password of a URL, and password=… of a connection string.
+// Where secrets stand in the words of drivers: user and password of a URL, and password=… of a connection string, in
+// quotes or not. A password in a URL may have slashes and @ in it that should have been escaped: the driver complains of just those.
 var (
-	inURL     = regexp.MustCompile(`://[^/@\s"']+@`)
-	inKeyword = regexp.MustCompile(`(?i)\b(password|passwd|pwd|secret|token|accesskey|accountkey|secretkey)(\s*[=:]\s*)[^\s;&,"']+`)
+	inURL     = regexp.MustCompile(`://[^\s"']+@`)
+	inKeyword = regexp.MustCompile(`(?i)\b(password|passwd|pwd|secret|token|accesskey|accountkey|secretkey)(\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s;&,"']+)`)
 	inMySQL   = regexp.MustCompile(`\b[^\s:@/"']+:[^\s@"']+@(tcp|unix)\(`)
 )
 
