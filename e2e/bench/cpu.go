@@ -3,9 +3,11 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -25,20 +27,64 @@ func CPUTimes(roots map[string]int) (map[string]time.Duration, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := map[int]string{}
 	sums := map[string]time.Duration{}
-	for n, pid := range roots {
-		name[pid], sums[n] = n, 0
+	for n := range roots {
+		sums[n] = 0
 	}
-	for pid, u := range all {
+	for pid, name := range belongs(all, roots) {
+		sums[name] += all[pid].cpu
+	}
+	return sums, nil
+}
+
+// Memory adds up the proportional set sizes of processes and their descendants, in bytes. Not a number if one of them may not be asked:
+// those of another user tell only root.
+func Memory(roots map[string]int) (float64, error) {
+	all, err := everyProcess()
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for pid := range belongs(all, roots) {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it ended meanwhile
+		}
+		if err != nil {
+			return math.NaN(), nil
+		}
+		sum += pssOf(string(raw))
+	}
+	return sum, nil
+}
+
+// pssOf reads the line "Pss: N kB", as bytes; 0 if it is not there.
+func pssOf(rollup string) float64 {
+	for line := range strings.Lines(rollup) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == "Pss:" {
+			kB, _ := strconv.ParseFloat(f[1], 64) // what is no number is as good as not there
+			return kB * 1024
+		}
+	}
+	return 0
+}
+
+// belongs gives the roots and all their descendants with the name of the nearest root.
+func belongs(all map[int]usage, roots map[string]int) map[int]string {
+	named := map[int]string{}
+	for name, pid := range roots {
+		named[pid] = name
+	}
+	out := map[int]string{}
+	for pid := range all {
 		for at, steps := pid, 0; at > 0 && steps < len(all); at, steps = all[at].parent, steps+1 {
-			if n, ok := name[at]; ok {
-				sums[n] += u.cpu
+			if name, ok := named[at]; ok {
+				out[pid] = name
 				break
 			}
 		}
 	}
-	return sums, nil
+	return out
 }
 
 func everyProcess() (map[int]usage, error) {

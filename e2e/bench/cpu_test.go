@@ -44,3 +44,12 @@ func TestCPUTimeCountsWorkAndNobodyElses(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, none)
 }
+
+func TestMemory(t *testing.T) {
+	ownCPU(t)
+	bytes, err := Memory(map[string]int{"own": os.Getpid()})
+	require.NoError(t, err)
+	assert.Greater(t, bytes, 1e6)
+	assert.InDelta(t, 12345*1024, pssOf("Rss: 99999 kB\nPss:   12345 kB\nPss_Dirty: 1 kB\n"), 0)
+	assert.Zero(t, pssOf("Rss: 99999 kB\n"))
+}

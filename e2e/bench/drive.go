@@ -27,6 +27,7 @@ type Figures struct {
 	// of the load's own process.
 	CPUMicros, LoadMicros float64
 	Parts                 map[string]float64 // CPUMicros by process
+	Memory                float64            // proportional set size of every process of the contender after the load, bytes
 	// PerWrite is how many requests were accepted for each segment written; not a number where there are no segments.
 	PerWrite float64
 	Took     *hdrhistogram.Histogram // µs
@@ -108,7 +109,10 @@ func drive(ctx context.Context, command []string, r *Running, phase string, plan
 	if segments := ended.writes - begun.writes; segments > 0 {
 		f.PerWrite = float64(done.Window[Accepted]) / segments
 	}
-	f.Took, err = done.unpack()
+	if f.Took, err = done.unpack(); err != nil {
+		return f, done.All, err
+	}
+	f.Memory, err = Memory(r.pids()) // not at the end of the window: it takes a while, and who is asked stands still
 	return f, done.All, err
 }
 

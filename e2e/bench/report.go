@@ -64,7 +64,7 @@ func (r Result) loads() Spread {
 
 // speeds has a row for each phase of each contender: medians of the rounds, with the extremes of what was served.
 func (r Result) speeds() string {
-	rows := [][]string{{"contender", "load", "served a second (least to most)", "p50 ms", "p90", "p99", "p99.9", "CPU µs a request", "of the load", "by CPU alone"}}
+	rows := [][]string{{"contender", "load", "served a second (least to most)", "p50 ms", "p90", "p99", "p99.9", "CPU µs a request", "of the load", "by CPU alone", "MB"}}
 	for _, c := range r.Who {
 		for _, phase := range r.Phases {
 			median := func(of func(Figures) float64) Spread { return SpreadOf(r.perRound(c.Name, phase.Label, of)) }
@@ -77,12 +77,14 @@ func (r Result) speeds() string {
 				row = append(row, number(median(func(f Figures) float64 { return f.Percentile(percent) })))
 			}
 			row = append(row, r.cpu(c.Name, phase.Label), number(median(func(f Figures) float64 { return f.LoadMicros })),
-				number(median(Figures.ByCPU)))
+				number(median(Figures.ByCPU)), number(median(func(f Figures) float64 { return f.Memory / mb })))
 			rows = append(rows, row)
 		}
 	}
 	return table(rows)
 }
+
+const mb = 1 << 20
 
 // maxParts is how many processes of a contender are told by name.
 const maxParts = 4

@@ -56,7 +56,7 @@ func parse(args []string) (config, error) {
 	f.IntVar(&c.shards, "shards", 0, "of sidecart's journals; 0: as it is by default")
 	f.IntVar(&c.replicas, "replicas", 1, "of sidecart's inventory, over which reservations are spread; above 1 only with --placement split")
 	f.StringVar(&c.fsync, "fsync", bench.FsyncAlways, "when every Redis writes to disk: always or everysec")
-	f.IntVar(&c.pool, "pool", 0, "connections of lua, lua-idem and postgres to their server; 0: as they choose, which is what was fastest here")
+	f.IntVar(&c.pool, "pool", 0, "connections of lua, lua-idem and postgres to their server; 0: 256 to Redis, 24 to PostgreSQL")
 	f.StringVar(&c.report, "report", "", "write the results and charts into performance.md of this folder")
 	f.StringVar(&c.note, "note", "", "a sentence that the report has beside the figures")
 	f.Usage = func() {
