@@ -35,7 +35,7 @@ func checkCommand(getenv func(string) string) *cobra.Command {
 			"Nothing is started, and no account is needed. Whether the servers keep their word: sidecart components test.\n\n" +
 			"Exit code: 0 nothing worse than warnings, 1 errors, 2 the folder cannot be read.",
 		Example: "  sidecart components check components/redis\n  sidecart components check ./my-set --json",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneSet,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			findings, err := components.Check(args[0])
 			if err != nil {
@@ -132,6 +132,14 @@ func writeJSON(con *console, answer any) error {
 		return fmt.Errorf("write the answer: %w", err)
 	}
 	con.line("%s", text)
+	return nil
+}
+
+// oneSet wants the folder of one set.
+func oneSet(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want the folder of one component set, such as components/redis; there are %d arguments", len(args))
+	}
 	return nil
 }
 

@@ -39,11 +39,13 @@ func TestComponentsCommandsSayHowTheyAreUsed(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no such command":    {[]string{"components", "chek"}, "unknown command"},
-		"check without DIR":  {[]string{"components", "check"}, "accepts 1 arg"},
+		"no such command":    {[]string{"components", "chek"}, "See sidecart components --help."},
+		"check without DIR":  {[]string{"components", "check"}, "such as components/redis"},
 		"check nowhere":      {[]string{"components", "check", nowhere}, nowhere},
 		"check what is none": {[]string{"components", "check", t.TempDir()}, "no .yaml file"},
-		"test without DIR":   {[]string{"components", "test"}, "accepts 1 arg"},
+		"test without DIR":   {[]string{"components", "test"}, "See sidecart components test --help."},
+		"test what is none":  {[]string{"components", "test", t.TempDir()}, "no .yaml file"},
+		"test two sets":      {[]string{"components", "test", inMemory, inMemory}, "there are 2 arguments"},
 		"test nowhere":       {[]string{"components", "test", nowhere}, nowhere},
 		"test a file":        {[]string{"components", "test", "doc.go"}, "is not a folder"},
 		"test with no daprd": {[]string{"components", "test", inMemory, "--daprd", nowhere}, nowhere},

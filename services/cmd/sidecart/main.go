@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	asked, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -56,6 +56,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitNotYet // it has been said, with reasons
 	}
 	_, _ = fmt.Fprintln(stderr, "sidecart:", err)
+	if !started {
+		_, _ = fmt.Fprintf(stderr, "See %s --help.\n", asked.CommandPath())
+	}
 	_, misconfigured := errors.AsType[*configError](err)
 	_, misused := errors.AsType[*usageError](err)
 	if misconfigured || misused || !started {

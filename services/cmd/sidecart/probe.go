@@ -36,7 +36,7 @@ func testCommand(getenv func(string) string) *cobra.Command {
 		Example: "  SIDECART_REDIS_HOST=127.0.0.1:6379 sidecart components test components/redis\n" +
 			"  sidecart components test components/redis --restart 'systemctl kill -s KILL redis; systemctl start redis'\n" +
 			"  sidecart components test ./my-set --only store --json",
-		Args: cobra.ExactArgs(1),
+		Args: oneSet,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(parts, only) {
 				return &usageError{fmt.Errorf("--only: %q is none of %s", only, strings.Join(parts, ", "))}
@@ -44,7 +44,7 @@ func testCommand(getenv func(string) string) *cobra.Command {
 			if topic == "" {
 				return &usageError{errors.New("--topic is empty: want the name of a topic that nothing else uses")}
 			}
-			if err := isFolder(args[0]); err != nil {
+			if err := isSet(args[0]); err != nil {
 				return &usageError{err}
 			}
 			program, err := daprd.Find(binary)
@@ -64,6 +64,16 @@ func testCommand(getenv func(string) string) *cobra.Command {
 	cmd.Flags().StringVar(&restart, "restart", "", "a shell command that kills the store and starts it again (default: only sidecars are killed)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the verdict as one JSON document")
 	return cmd
+}
+
+// isSet refuses what has no component in it before anything is started. What is wrong with the files of a set is for daprd,
+// and for components check, to say.
+func isSet(dir string) error {
+	if err := isFolder(dir); err != nil {
+		return err
+	}
+	_, err := components.Check(dir)
+	return err
 }
 
 // restartWithin bounds the user's command that restarts the store.
@@ -107,7 +117,7 @@ func testSet(ctx context.Context, con *console, cfg probe.Config, asJSON bool) e
 	case ctx.Err() != nil:
 		return errors.New("ended before the verdict; what was written has been deleted" + left(v))
 	case err != nil:
-		return fmt.Errorf("%w\nThe set was not tested. Is the server running, and does SIDECART_* name it? Are the files sound (sidecart components check %s)?", err, cfg.Set)
+		return fmt.Errorf("%w\nThe set was not tested. Is the server running, and does SIDECART_* name it (of SQLite: is the folder of its file there)? Are the files sound (sidecart components check %s)?", err, cfg.Set)
 	}
 	if asJSON {
 		if err := writeJSON(con, testAnswer(cfg.Set, v)); err != nil {
