@@ -41,7 +41,7 @@ type Suite struct {
 	Clients       int
 	Warm, Measure time.Duration // of every phase
 	Load          []string      // the command of the load's process
-	Dir           string        // for data; each turn has a folder of its own, which is removed after it
+	Dir           string        // for data; each turn has a folder of its own, which is removed after it unless the books were wrong
 	// Tell is called before and after every turn, done with nil before.
 	Tell func(b Benchmark, round int, who string, done *Turn)
 }
@@ -143,10 +143,15 @@ func (s *Suite) turn(ctx context.Context, b Benchmark, c Contender, round int) (
 	}
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*stopWithin)
 	defer cancel()
-	err = errors.Join(err, running.stop(stopping), os.RemoveAll(dir), os.RemoveAll(dir+".components"))
-	if t.Void = err; err == nil {
+	err = errors.Join(err, running.stop(stopping))
+	if t.Violation {
+		t.Void = fmt.Errorf("%w; data and logs are in %s", err, dir)
+		return t
+	}
+	if err = errors.Join(err, os.RemoveAll(dir), os.RemoveAll(dir+".components")); err == nil {
 		t.Figures = figures
 	}
+	t.Void = err
 	return t
 }
 

@@ -107,6 +107,7 @@ func TestATurnOfALiarHasNoFigures(t *testing.T) {
 	text := r.Markdown(Setting{Command: "scripts/bench try", Machine: "a machine"})
 	assert.Contains(t, text, "Skipped: absent: this component set needs absentd")
 	assert.Contains(t, text, "VOID: forgetful in round 2 has no figures: lost: ")
+	assert.Contains(t, text, "; data and logs are in "+s.Dir)
 	assert.Contains(t, text, "VOID: greedy in round 1 has no figures: invented: ")
 	assert.Contains(t, text, "VOID: broken in round 1 has no figures: did not start: no luck")
 	assert.Regexp(t, `honest ÷ forgetful +\| - +\| 1.00 +\| 2.00 +\| not measured`, text)

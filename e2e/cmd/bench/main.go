@@ -182,7 +182,12 @@ func compare(ctx context.Context, c config) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(folder) }()
+	keep := false // data and logs of a turn with wrong books
+	defer func() {
+		if !keep {
+			_ = os.RemoveAll(folder)
+		}
+	}()
 	options, err := harness.Copies(folder, "peers", "bench")
 	if err != nil {
 		return err
@@ -221,6 +226,7 @@ func compare(ctx context.Context, c config) error {
 		fmt.Printf("\n%s\n", r.Markdown(setting))
 		results = append(results, r)
 		void += len(r.Voids())
+		keep = keep || slices.ContainsFunc(r.Turns, func(t bench.Turn) bool { return t.Violation })
 	}
 	if c.report != "" {
 		if err := bench.WritePage(c.report, results, setting); err != nil {
