@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/sidecart/sidecart/runtime/run"
 )
@@ -13,7 +15,7 @@ import (
 // Runner is the name under which the process that started the others is reported.
 const Runner = "up"
 
-// Usage is one process. Sizes are bytes.
+// Usage is one process with all its descendants (PostgreSQL is many processes); the runner is counted without them. Sizes are bytes.
 type Usage struct {
 	Name string `json:"name"`
 	PID  int    `json:"pid"`
@@ -28,24 +30,74 @@ func Measure(dataDir string) ([]Usage, error) {
 	if err != nil {
 		return nil, err
 	}
+	children := childrenOf()
 	var all []Usage
 	for _, p := range append([]run.Process{{Name: Runner, PID: snap.PID}}, snap.Processes...) {
 		if p.PID == 0 {
 			continue // down at the moment
 		}
-		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.PID))
-		if errors.Is(err, os.ErrNotExist) {
-			if _, statErr := os.Stat("/proc/self/smaps_rollup"); statErr != nil {
-				return nil, errors.New("this system has no /proc/PID/smaps_rollup: the measure needs Linux")
-			}
-			continue // ended since
+		pids := []int{p.PID}
+		if p.Name != Runner {
+			pids = family(p.PID, children)
 		}
+		u, err := usage(p.Name, pids)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.Name, err)
+			return nil, err
 		}
-		all = append(all, Usage{Name: p.Name, PID: p.PID, PSS: field(string(rollup), "Pss:"), RSS: field(string(rollup), "Rss:")})
+		if u.RSS > 0 { // else it has ended since
+			all = append(all, u)
+		}
 	}
 	return all, nil
+}
+
+// usage adds up processes, of which the first has the name. Those that have ended count nothing.
+func usage(name string, pids []int) (Usage, error) {
+	u := Usage{Name: name, PID: pids[0]}
+	for _, pid := range pids {
+		rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			if _, statErr := os.Stat("/proc/self/smaps_rollup"); statErr != nil {
+				return u, errors.New("this system has no /proc/PID/smaps_rollup: the measure needs Linux")
+			}
+			continue
+		}
+		if err != nil {
+			return u, fmt.Errorf("%s: %w", name, err)
+		}
+		u.PSS += field(string(rollup), "Pss:")
+		u.RSS += field(string(rollup), "Rss:")
+	}
+	return u, nil
+}
+
+// childrenOf gives the children of every process that has some, now.
+func childrenOf() map[int][]int {
+	children := map[int][]int{}
+	found, _ := filepath.Glob("/proc/[0-9]*/status") // the pattern is well formed
+	for _, path := range found {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended since
+		}
+		for line := range strings.Lines(string(text)) {
+			if parent, ok := strings.CutPrefix(line, "PPid:"); ok {
+				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+				ppid, _ := strconv.Atoi(strings.TrimSpace(parent))
+				children[ppid] = append(children[ppid], pid)
+			}
+		}
+	}
+	return children
+}
+
+// family is a process and all its descendants, the process first.
+func family(pid int, children map[int][]int) []int {
+	pids := []int{pid}
+	for i := 0; i < len(pids); i++ {
+		pids = append(pids, children[pids[i]]...)
+	}
+	return pids
 }
 
 // field reads one size, which the kernel gives in kB, as bytes; 0 if it is not there.
