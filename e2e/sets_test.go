@@ -58,6 +58,7 @@ func TestEverySet(t *testing.T) {
 		}
 	})
 	if write && !t.Failed() {
+		table.Note("Written " + time.Now().UTC().Format("2006-01-02 15:04 UTC") + " on a machine of " + machine(t))
 		for _, set := range sets { // one after the other: they share the machine
 			table.Speed(set, ordersPerSecond(t, set, programs))
 		}
@@ -111,6 +112,7 @@ func killAll(t *testing.T, s *harness.Shop) (killed int) {
 		cancel()
 		s.Kill(t, victim.Name)
 	}
+	pass(t, loadFor)
 	end(t, trial)
 	return len(left)
 }

@@ -25,6 +25,7 @@ type Table struct {
 	order    []string
 	rows     map[string]*row
 	binaries map[string]string // cell → hash
+	notes    []string
 }
 
 type row struct {
@@ -78,6 +79,13 @@ func (t *Table) Binary(set, placement, hash string) {
 	t.binaries[set+"/"+placement] = hash
 }
 
+// Note adds a sentence below the table.
+func (t *Table) Note(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notes = append(t.notes, text)
+}
+
 // Binaries are the different hashes of all cells; one, if every cell ran the same program.
 func (t *Table) Binaries() []string {
 	t.mu.Lock()
@@ -116,7 +124,10 @@ func (t *Table) String() string {
 		}
 		line(append(cells, orDash(r.conformance), t.ratio(r)))
 	}
-	fmt.Fprintf(&b, "\nThe program `sidecart` in every cell: sha256 %s\n", strings.Join(binaries, ", "))
+	fmt.Fprintf(&b, "\nThe program `sidecart` in every cell: sha256 %s.\n", strings.Join(binaries, ", "))
+	for _, note := range t.notes {
+		fmt.Fprintf(&b, "%s\n", note)
+	}
 	return b.String()
 }
 

@@ -21,6 +21,7 @@ func filled() *Table {
 	t.Skip("kafka", "no fakekafka")
 	t.Binary("embedded", "one", "aa")
 	t.Binary("redis", "one", "aa")
+	t.Note("On a busy machine.")
 	return t
 }
 
@@ -31,7 +32,8 @@ func TestTable(t *testing.T) {
 | redis | Redis 7 | FAILED: 12 of 13 journeys, 5 kills | safe | 1.50 (300) |
 | kafka | not run: no fakekafka |  |  |  |
 
-The program `+"`sidecart`"+` in every cell: sha256 aa
+The program `+"`sidecart`"+` in every cell: sha256 aa.
+On a busy machine.
 `, filled().String())
 	two := filled()
 	two.Binary("redis", "split", "bb")
