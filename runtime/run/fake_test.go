@@ -22,7 +22,8 @@ import (
 // The test binary plays the processes of a stack: with FAKE in its environment it is an app, a sidecar or a runner.
 //
 // FAKE_<APP ID> says how an app behaves: "fail" ends at once, "stubborn"
-// ignores SIGTERM, "slow" is healthy before it is ready (at its fifth question), "parent" leaves a child of its own behind, "never" is never healthy.
+// ignores SIGTERM, "slow" is healthy before it is ready (at its fifth question), "parent" leaves a child of its own behind, "never" is never healthy,
+// "busy" ends at once in its first life, which it marks in the file FAKE_BUSY.
 // Any of them ends when it is asked for /die. FAKE_DAPRD says the same of sidecars.
 
 func TestMain(m *testing.M) {
@@ -49,6 +50,13 @@ func fakeProcess() int {
 		fmt.Println(`time="2026-01-01T00:00:00Z" level=fatal msg="Fatal error from runtime: component \"state\" is broken"`)
 		fmt.Println(`time="2026-01-01T00:00:00Z" level=info msg="bye"`)
 		return 1
+	}
+	if behaviour == "busy" {
+		if marker, err := os.OpenFile(os.Getenv("FAKE_BUSY"), os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			_ = marker.Close()
+			fmt.Println("level=fatal msg=\"database is locked\"")
+			return 1
+		}
 	}
 	if behaviour == "parent" {
 		child := exec.Command("sleep", "300")

@@ -55,6 +55,9 @@ const (
 	deathWindow     = time.Minute
 	minBackoff      = 500 * time.Millisecond
 	maxDeathsInMind = 1000
+	// Sidecars that start together can find a component busy with another of them: SQLite refuses all but one of those who
+	// open a new file at the same moment ("database is locked").
+	sidecarAttempts = 3
 )
 
 // proc supervises one process. Its goroutine (supervise) owns everything but what mu guards.
@@ -253,7 +256,7 @@ func (p *proc) verdict(in *instance, deaths int, everReady bool) error {
 	if words != "" {
 		words = ": " + words
 	}
-	if !everReady {
+	if !everReady && (p.view.Kind != KindSidecar || deaths >= sidecarAttempts) {
 		return fmt.Errorf("%s ended before it was ready (%s)%s [log: %s]", p.view.Name, in.exit, words, p.view.Log)
 	}
 	if deaths >= limit {

@@ -176,6 +176,16 @@ func TestSidecarThatFailsToStartSaysWhy(t *testing.T) {
 	assert.Zero(t, s.Processes()[0].PID)
 }
 
+func TestSidecarMayFindItsComponentsBusy(t *testing.T) {
+	var seen recorder
+	s := newStack(t, runFile(t, nil, []string{"order"}, ""), func(o *Options) {
+		o.Env = map[string]string{"FAKE_DAPRD": "busy", "FAKE_BUSY": filepath.Join(t.TempDir(), "busy")}
+		o.OnEvent = seen.note
+	})
+	require.NoError(t, s.Start(deadline(t)))
+	assert.Contains(t, seen.text(), "order.daprd died (exit status 1), restarting in 0.5s (1 of")
+}
+
 func TestNeverReadyNamesTheProbe(t *testing.T) {
 	s := newStack(t, runFile(t, nil, []string{"order"}, ""), func(o *Options) {
 		o.Env = map[string]string{"FAKE_ORDER": "never"}
