@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -58,17 +57,7 @@ func TestKillUnderLoad(t *testing.T) {
 	harness.EachAndReplicas(t, func(t *testing.T, p harness.Placement) {
 		t.Parallel()
 		s := harness.Open(t, p, chaos.Options()...)
-		trial, rng := begin(t, s)
-		left := s.Stack.Processes()
-		rng.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
-		for _, victim := range left {
-			pass(t, time.Duration(500+rng.IntN(1000))*time.Millisecond)
-			ctx, cancel := context.WithTimeout(t.Context(), strikeWithin)
-			require.NoError(t, s.Stack.Ready(ctx, victim.Name))
-			cancel()
-			s.Kill(t, victim.Name)
-		}
-		end(t, trial)
+		killAll(t, s)
 	})
 }
 
