@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sidecart/sidecart/services/kit/jsondoc"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -236,7 +237,7 @@ func brokerEnvelope(ctx context.Context, r *run) (string, error) {
 			return "", fmt.Errorf("%s %q arrived as %q", part.what, part.want, part.got)
 		}
 	}
-	if !sameDocument(event.Data, data) {
+	if !jsondoc.Same(event.Data, data) {
 		return "", fmt.Errorf("data %s arrived as %s", data, brief(event.Data))
 	}
 	const traceID = len("00-") + 32
@@ -252,7 +253,7 @@ func brokerLarge(ctx context.Context, r *run) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !sameDocument(event.Data, data) {
+	if !jsondoc.Same(event.Data, data) {
 		return "", errors.New("its data arrived changed")
 	}
 	return "", nil

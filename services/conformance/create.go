@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/sidecart/sidecart/services/kit/jsondoc"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -203,7 +204,7 @@ func race(ctx context.Context, r *run, key string, before []byte, write func(ctx
 		return 0, fmt.Errorf("%d of %d writers of one key were told that they had won", len(winners), racers)
 	case len(winners) == 1:
 		return oneWon, holds(item, []byte(strconv.Itoa(winners[0])), fmt.Sprintf("a key after writer %d of %d was told that it had won", winners[0], racers))
-	case sameDocument(item.Value, before):
+	case jsondoc.Same(item.Value, before):
 		return nobodyWon, nil
 	}
 	return readBacks, nil

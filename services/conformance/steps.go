@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sidecart/sidecart/services/kit/jsondoc"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -18,7 +19,7 @@ func put(ctx context.Context, s sidecar.State, key string, value []byte) error {
 		}
 		item, readErr := s.Get(ctx, key)
 		switch {
-		case readErr == nil && sameDocument(item.Value, value):
+		case readErr == nil && jsondoc.Same(item.Value, value):
 			return nil
 		case readErr == nil && item.Value != nil:
 			return fmt.Errorf("a new key holds something else: %w", err)
@@ -35,7 +36,7 @@ func replace(ctx context.Context, s sidecar.State, key string, value []byte, eta
 			return nil
 		}
 		item, readErr := s.Get(ctx, key)
-		if readErr == nil && item.ETag != etag && sameDocument(item.Value, value) {
+		if readErr == nil && item.ETag != etag && jsondoc.Same(item.Value, value) {
 			return nil
 		}
 		return fmt.Errorf("a replace with the right ETag fails: %w", errors.Join(err, readErr))
@@ -69,7 +70,7 @@ func holds(item sidecar.Item, want []byte, what string) error {
 		return fmt.Errorf("%s: it reads as %s and should be absent", what, brief(item.Value))
 	case want != nil && item.Value == nil:
 		return fmt.Errorf("%s: it is absent and should read as %s", what, brief(want))
-	case !sameDocument(item.Value, want):
+	case !jsondoc.Same(item.Value, want):
 		return fmt.Errorf("%s: it reads as %s and should be %s", what, brief(item.Value), brief(want))
 	}
 	return nil

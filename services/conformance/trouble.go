@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sidecart/sidecart/services/kit/jsondoc"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -65,7 +66,7 @@ func readBack(ctx context.Context, r *run) (string, error) {
 			if failures[i] != nil {
 				return "", failures[i]
 			}
-			if seen[i].Value != nil && !sameDocument(seen[i].Value, last.Value) {
+			if seen[i].Value != nil && !jsondoc.Same(seen[i].Value, last.Value) {
 				return "", fmt.Errorf("one reader saw %s after its create, another one %s later", brief(seen[i].Value), brief(last.Value))
 			}
 		}
@@ -140,7 +141,7 @@ func settle(ctx context.Context, r *run, s *settled) {
 		switch {
 		case readErr != nil:
 			return readErr
-		case sameDocument(item.Value, second):
+		case jsondoc.Same(item.Value, second):
 			s.value = second
 			return nil
 		case item.Value == nil:

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/jsondoc"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -110,7 +111,7 @@ func (s *shardCopy) putViews(ctx context.Context, views []document) error {
 	var g errgroup.Group
 	g.SetLimit(maxParallelWrites)
 	for i, d := range views {
-		if items[i].Value == nil || !sameDocument(items[i].Value, d.value) {
+		if items[i].Value == nil || !jsondoc.Same(items[i].Value, d.value) {
 			g.Go(func() error { return s.putView(ctx, d.key, d.value) })
 		}
 	}
@@ -145,7 +146,7 @@ func (s *shardCopy) putView(ctx context.Context, key string, value []byte) error
 		switch {
 		case there.Shard != v.Shard:
 			return finalf("the target has %s as of shard %d, the source as of %d", key, there.Shard, v.Shard)
-		case there.Seq > v.Seq || there.Seq == v.Seq && sameDocument(item.Value, value):
+		case there.Seq > v.Seq || there.Seq == v.Seq && jsondoc.Same(item.Value, value):
 			return nil
 		case there.Seq == v.Seq:
 			return finalf("the target holds another value at %s: it is not overwritten; wipe the target, or choose an empty one", key)
@@ -182,7 +183,7 @@ func (s *shardCopy) copyLists(ctx context.Context, owners map[string]bool) error
 		g.SetLimit(maxParallelWrites)
 		var written []document
 		for i, item := range items {
-			if item.Value == nil || there[i].Value != nil && sameDocument(item.Value, there[i].Value) {
+			if item.Value == nil || there[i].Value != nil && jsondoc.Same(item.Value, there[i].Value) {
 				continue
 			}
 			written = append(written, document{keys[i], item.Value})
@@ -209,7 +210,7 @@ func (s *shardCopy) differing(ctx context.Context, written []document) (keys []s
 	}
 	keys = nil
 	for i, d := range written {
-		if items[i].Value == nil || !sameDocument(items[i].Value, d.value) {
+		if items[i].Value == nil || !jsondoc.Same(items[i].Value, d.value) {
 			keys = append(keys, d.key)
 		}
 	}

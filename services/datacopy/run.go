@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/services/kit/journal"
+	"github.com/sidecart/sidecart/services/kit/jsondoc"
 )
 
 // Run moves the data, or goes on where an earlier run ended, and returns when the target is open. With an error the source
@@ -229,7 +230,7 @@ func (s *shardCopy) compareEnds(ctx context.Context) error {
 			return err // another run has switched
 		}
 		return finalf("the target has a segment %s after the source's last", keys[1])
-	case target[0].Value == nil || source[0].Value == nil || !sameDocument(source[0].Value, target[0].Value):
+	case target[0].Value == nil || source[0].Value == nil || !jsondoc.Same(source[0].Value, target[0].Value):
 		return finalf("the stores differ at their end, %s", keys[0])
 	}
 	return nil

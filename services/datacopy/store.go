@@ -1,15 +1,14 @@
 package datacopy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sidecart/sidecart/services/kit/jsondoc"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -134,7 +133,7 @@ func (c *Copier) createAll(ctx context.Context, documents []document) error {
 			switch {
 			case items[i].Value == nil:
 				still = append(still, d)
-			case !sameDocument(items[i].Value, d.value):
+			case !jsondoc.Same(items[i].Value, d.value):
 				return finalf("the target holds another value at %s: it is not overwritten; wipe the target, or choose an empty one", d.key)
 			}
 		}
@@ -162,15 +161,6 @@ func (c *Copier) tryCreate(ctx context.Context, documents []document) (items []s
 	writeErr = g.Wait()
 	items, err = c.getMany(ctx, c.target, keys)
 	return items, writeErr, err
-}
-
-// sameDocument tells whether two values are the same JSON document; a store may keep its own form of one.
-func sameDocument(a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	x, y := jsontext.Value(bytes.Clone(a)), jsontext.Value(bytes.Clone(b))
-	return x.Canonicalize() == nil && y.Canonicalize() == nil && bytes.Equal(x, y)
 }
 
 // change applies edit to what key holds in a store until the result is stored. After an error, which may hide a success,

@@ -1,4 +1,8 @@
-package conformance
+// Package jsondoc compares JSON documents by what they say. Stores may keep a form of their own of one (PostgreSQL's jsonb,
+// MySQL's JSON): other members first, other spaces, other escapes. What is read back is compared with what was written by this.
+//
+// It has no state; its function may be called at any time from anywhere.
+package jsondoc
 
 import (
 	"bytes"
@@ -9,9 +13,10 @@ import (
 	"strings"
 )
 
-// sameDocument tells whether two JSON texts say the same: members in any order, strings after unescaping, numbers by
-// their exact value, so 1.50 is 1.5 and 9007199254740993 is not 9007199254740992.
-func sameDocument(a, b []byte) bool {
+// Same tells whether two JSON texts say the same: members in any order, strings after unescaping, numbers by their exact
+// value, so 1.50 is 1.5 and 9007199254740993 is not 9007199254740992 (RFC 8785's canonical form takes these for one: its
+// numbers are floats of 64 bits). Texts that are no document are the same only to the letter.
+func Same(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
