@@ -7,7 +7,7 @@ import (
 )
 
 // shapes are the keys that sidecart writes, one of each, as long as they get. TestShapesAreThoseOfTheProduct compares them
-// with what a journal and an archive write.
+// with what a journal, an archive, a count of deliveries and a copy write.
 var shapes = []string{
 	"inventory/journal",
 	"inventory/journal/0/1",
@@ -17,6 +17,10 @@ var shapes = []string{
 	"order/view/order/bd94bfa7-2092-577b-b5fb-65261d5a7b4f",
 	"order/list/customer/2c26b46b68ffc68ff99b453c1d30413413422d70",
 	"order/list/customer/2c26b46b68ffc68ff99b453c1d30413413422d70/fcde2b2edba56bf408601fb721fe9b5c338d10ee",
+	"order/archived/order/255/4294967295",
+	"order/delivered/payment",
+	"sidecart/copy",
+	"sidecart/copy/order/255",
 }
 
 // maxKeyBytes is more than any key of sidecart has; the longest shape has 101 bytes and service names may grow.

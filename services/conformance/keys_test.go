@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecart/sidecart/services/datacopy"
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/delivery"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
 var (
@@ -43,7 +47,16 @@ func (counter) Decide(*int, journal.At, journal.Command) (any, []journal.Event, 
 	return nil, []journal.Event{counted{}}, nil
 }
 
-// What a journal and an archive write is among the keys that are tried, and nothing that is tried is made up.
+// account is as much of a service as a copy has to know.
+func account(ctx context.Context, state sidecar.State) (datacopy.Account, error) {
+	shards, err := journal.Inspect(ctx, "order", counter{}, state)
+	if err != nil {
+		return datacopy.Account{}, err
+	}
+	return datacopy.AccountOf(shards, func(n *int, totals map[string]int64) error { totals["n"] = int64(*n); return nil })
+}
+
+// What sidecart writes is among the keys that are tried, and nothing that is tried is made up.
 func TestShapesAreThoseOfTheProduct(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := journaltest.NewStore()
@@ -69,8 +82,21 @@ func TestShapesAreThoseOfTheProduct(t *testing.T) {
 		require.NoError(t, archive.NewList(state, "order", "customer").Add(t.Context(), "ada", entries))
 		require.NoError(t, archive.NewStore[int](state, "order", "order").Put(t.Context(), archive.View[int]{ID: entries[0].ID, Doc: 1}))
 
+		layout := archive.Layout{Service: "order", Kind: "order", Archived: func(journal.Record) ([]string, error) { return []string{entries[0].ID}, nil }}
+		require.NoError(t, archive.NewCatalogue(state, layout).Keep(t.Context(), 0, func(yield func(journal.Segment, error) bool) {
+			yield(journal.Segment{Seq: 1, Events: []journal.Record{{}}}, nil)
+		}))
+		require.NoError(t, state.Create(t.Context(), delivery.RecordKey("order", "payment"), []byte(`{}`)))
+
+		target := journaltest.NewStore()
+		copier, err := datacopy.New(datacopy.Config{Services: []datacopy.Service{{Name: "order", Account: account}}},
+			state, target.Client("a", journaltest.Faults{}))
+		require.NoError(t, err)
+		_, err = copier.Run(t.Context())
+		require.NoError(t, err)
+
 		written, tried := map[string]bool{}, map[string]bool{}
-		for _, key := range store.Keys("") {
+		for _, key := range slices.Concat(store.Keys(""), target.Keys("")) {
 			written[shapeOf(key)] = true
 		}
 		for _, key := range shapes {
