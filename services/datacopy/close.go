@@ -13,6 +13,7 @@ import (
 // closeSource puts Moved behind everything in the source's shard, once it is copied up to there. A shard that this copy has
 // closed before stays closed.
 func (s *shardCopy) closeSource(ctx context.Context) error {
+	s.closing = true
 	for {
 		if err := s.pass(ctx); err != nil {
 			return err

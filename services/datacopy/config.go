@@ -58,6 +58,7 @@ const (
 	maxPasses         = 20 // over all shards before they are closed, however much is new
 	callWithin        = 10 * time.Second
 	shortPass         = time.Second // what came during a pass is what the pause has to copy: closing is worth it
+	refreshSegments   = 2000        // a start applies about as many in a second
 	firstBackOff      = 5 * time.Millisecond
 	maxBackOff        = time.Second
 	maxNamedMissing   = 20

@@ -30,6 +30,7 @@ type shardCopy struct {
 	keys    journal.Keys
 	shard   int
 	at      progress
+	closing bool            // the pause has begun
 	tail    journal.Segment // the source's segment Through, once it was seen; zero when that was trimmed
 }
 
@@ -97,7 +98,7 @@ func (s *shardCopy) once(ctx context.Context, end uint64) error {
 			return err
 		}
 	}
-	if h.Seq > s.at.Snapshot {
+	if s.wants(h) {
 		if err := s.copySnapshot(ctx, h); err != nil {
 			return err
 		}
@@ -121,6 +122,20 @@ func (s *shardCopy) once(ctx context.Context, end uint64) error {
 		}
 	}
 	return nil
+}
+
+// wants tells whether the source's snapshot is to be copied: when the target has none, when segments that it lacks are
+// trimmed, or when starting from the one it has would take long. In the pause only what must be is copied.
+func (s *shardCopy) wants(h journal.Header) bool {
+	switch {
+	case h.Seq <= s.at.Snapshot:
+		return false
+	case h.TrimmedThrough > max(s.at.Through, s.at.Snapshot):
+		return true
+	case s.closing:
+		return false
+	}
+	return s.at.Snapshot == 0 || h.Seq-s.at.Snapshot >= refreshSegments
 }
 
 // skip passes over what the source has trimmed: the snapshot has it, and the target's header must say so.
