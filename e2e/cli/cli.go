@@ -35,7 +35,8 @@ func Parse(f *flag.FlagSet, args []string) error {
 	return nil
 }
 
-// Main runs the program and exits. run's context ends at SIGINT and SIGTERM.
+// Main runs the program and exits. run's context ends at SIGINT and SIGTERM; a second one ends the program at once, and with it, on Linux,
+// the processes that it has started.
 func Main[C any](name string, parse func(args []string) (C, error), run func(context.Context, C) error) {
 	os.Exit(exitCode(name, parse, run, os.Args[1:]))
 }
@@ -51,7 +52,11 @@ func exitCode[C any](name string, parse func(args []string) (C, error), run func
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // what signals do by default is back after the first
 	if err := run(ctx, config); err != nil {
+		if ctx.Err() != nil && err.Error() == context.Canceled.Error() {
+			err = errors.New("interrupted")
+		}
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		return 1
 	}

@@ -1,12 +1,17 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"os"
+	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -46,4 +51,41 @@ func TestASignalEndsTheWork(t *testing.T) {
 		return ctx.Err()
 	}, nil)
 	assert.Equal(t, 1, code)
+}
+
+// stubborn is set for a process that is this test's program again, whose work goes on after the first signal.
+const stubborn = "CLI_STUBBORN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(stubborn) == "" {
+		os.Exit(m.Run())
+	}
+	Main("test", func([]string) (int, error) { return 0, nil }, func(ctx context.Context, _ int) error {
+		_, _ = os.Stdout.WriteString("working\n")
+		<-ctx.Done()
+		select {}
+	})
+}
+
+func TestASecondSignalEndsTheProgram(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), stubborn+"=1")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "working\n", line)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	// The first one is taken; from then on, in a moment, one is enough.
+	require.Eventually(t, func() bool {
+		_ = cmd.Process.Signal(os.Interrupt) // it may be gone
+		return len(ended) > 0
+	}, 30*time.Second, 20*time.Millisecond)
+	exit, ok := errors.AsType[*exec.ExitError](<-ended)
+	require.True(t, ok)
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	require.True(t, ok)
+	assert.Equal(t, syscall.SIGINT, status.Signal())
 }
