@@ -85,7 +85,8 @@ func brokerStatusCommand(getenv func(string) string) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&q.gateway, "url", "http://127.0.0.1:8080", "the shop's gateway")
-	cmd.Flags().DurationVar(&q.quiet, "quiet", 10*time.Minute, "how long the next broker must have missed nothing, 0s to 24h")
+	cmd.Flags().DurationVar(&q.quiet, "quiet", 10*time.Minute, "how long the next broker must have missed nothing, 0s to 24h; below "+
+		delivery.Grace.String()+" a miss may not have been seen yet")
 	cmd.Flags().IntVar(&q.segments, "segments", 100, "how many segments in a row it must have brought to every follower, 0 to 1000000")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the gateway's answer as it is")
 	return cmd
