@@ -55,8 +55,8 @@ type builder struct {
 	out  *terminal
 }
 
-// buildAll leaves in ROOT/.bin every program but the servers that wanted does not name; nil names all. A program whose inputs' hash is that of its last build costs no call of
-// the Go tool: even a build with nothing to do takes seconds for daprd.
+// buildAll leaves in ROOT/.bin every program but the servers that wanted does not name; nil names all. A program whose
+// inputs' hash is that of its last build costs no call of the Go tool: even a build with nothing to do takes seconds for daprd.
 func (b *builder) buildAll(ctx context.Context, wanted func(server string) bool) error {
 	stamps := filepath.Join(b.root, binName, "stamps")
 	if err := os.MkdirAll(stamps, 0o755); err != nil {
