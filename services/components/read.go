@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -25,14 +26,21 @@ func read(dir string) (Set, []Finding, error) {
 	if err != nil {
 		return set, nil, fmt.Errorf("a component set is a folder with one file for each component: %w", err)
 	}
-	var files []string
+	var files, folders []string
 	for _, e := range entries {
+		if e.IsDir() {
+			folders = append(folders, filepath.Join(dir, e.Name()))
+		}
 		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
 			files = append(files, filepath.Join(dir, e.Name()))
 		}
 	}
 	if len(files) == 0 {
-		return set, nil, fmt.Errorf("%s: no .yaml file: a component set has one for each component, as components/embedded", dir)
+		hint := "as components/embedded"
+		if sets := slices.DeleteFunc(folders, notASet); len(sets) > 0 {
+			hint = "as " + strings.Join(sets[:min(len(sets), maxNamed)], ", ")
+		}
+		return set, nil, fmt.Errorf("%s: no .yaml file: a component set has one for each component, %s", dir, hint)
 	}
 	if len(files) > maxFiles {
 		return set, nil, fmt.Errorf("%s: %d files, the bound is %d: is this the folder of one set?", dir, len(files), maxFiles)
@@ -49,6 +57,12 @@ func read(dir string) (Set, []Finding, error) {
 		findings = append(findings, r.findings...)
 	}
 	return set, findings, nil
+}
+
+// notASet tells whether a folder has nothing that looks like a component file.
+func notASet(dir string) bool {
+	files, _ := filepath.Glob(filepath.Join(dir, "*.yaml")) // a name that is no pattern only costs the hint
+	return len(files) == 0
 }
 
 func readFile(file string) ([]byte, error) {

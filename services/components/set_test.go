@@ -56,6 +56,10 @@ func TestFoldersThatAreNoSet(t *testing.T) {
 	_, err = Check(filepath.Join(empty, "absent"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 
+	_, err = Check(shipped)
+	assert.ErrorContains(t, err, "as "+filepath.Join(shipped, "aliyun")+", ")
+	assert.ErrorContains(t, err, filepath.Join(shipped, "redis"))
+
 	large := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(large, "a.yaml"), []byte(strings.Repeat("# no end\n", maxFileBytes/8)), 0o600))
 	_, err = Check(large)
