@@ -1,6 +1,9 @@
 package bench
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // Phase is one load of a turn. The first of a turn must be a closed loop when others are multiples of what it finds.
 type Phase struct {
@@ -19,7 +22,7 @@ type Benchmark struct {
 	Orders      bool     // whoever has a gateway gets orders through it; the others reservations
 	Who         []string // names of contenders, or their beginnings up to the slash
 	Phases      []Phase
-	Axis        Axis // of its chart
+	Axis        Axis // of its chart; its X must not fall from phase to phase
 	Goals       []Goal
 }
 
@@ -90,7 +93,7 @@ func Benchmarks() []Benchmark {
 		{
 			Name: "clients", About: "reservations against the number of clients, closed loop", Stock: plenty,
 			Who:  []string{"sidecart", "nothing", "lua-idem", "postgres"},
-			Axis: Axis{"clients", func(p Phase) float64 { return float64(p.Clients) }},
+			Axis: Axis{"clients, in doublings: 0 is 1, 4 is 16, 8 is 256", func(p Phase) float64 { return math.Log2(float64(p.Clients)) }},
 			Phases: []Phase{
 				{Label: "1", Clients: 1}, {Label: "4", Clients: 4}, {Label: "16", Clients: 16}, {Label: "64", Clients: 64}, {Label: "256", Clients: 256},
 			},
@@ -98,7 +101,7 @@ func Benchmarks() []Benchmark {
 		{
 			Name: "skus", About: "reservations spread over 1, 10 and 1,000 SKUs, closed loop", Stock: plenty,
 			Who:    []string{"sidecart", "lua-idem", "postgres"},
-			Axis:   Axis{"SKUs", func(p Phase) float64 { return float64(p.SKUs) }},
+			Axis:   Axis{"SKUs, in powers of ten: 0 is 1, 3 is 1,000", func(p Phase) float64 { return math.Log10(float64(p.SKUs)) }},
 			Phases: []Phase{{Label: "1 SKU", SKUs: 1}, {Label: "10 SKUs", SKUs: 10}, {Label: "1,000 SKUs", SKUs: 1000}},
 		},
 		{

@@ -3,6 +3,7 @@ package bench
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/sidecart/sidecart/e2e/plot"
 )
@@ -32,10 +33,10 @@ func (r Result) curve() []byte {
 		}
 		p.Series = append(p.Series, s)
 	}
-	return plot.Render("Served against "+r.Axis.Name, r.Axis.Name, p)
+	return plot.Render(strings.ToUpper(r.About[:1])+r.About[1:], r.Axis.Name, p)
 }
 
-// Nines of a chart of percentiles: from the median to the 99.9th.
+// Nines of a chart of percentiles: from the shortest wait (0; the median is at 0.3) to the 99.9th.
 const (
 	maxNines  = 3
 	nineSteps = 60

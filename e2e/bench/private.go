@@ -48,7 +48,7 @@ func startPrivate(ctx context.Context, set, variable, dir string) (*private, err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	plans, variables, err := needed[i].Plan(servers.Where{Dir: dir, Port: freePort, Lookup: os.Getenv})
+	plans, variables, err := needed[i].Plan(servers.Where{Dir: dir, Port: freePort})
 	if err != nil {
 		return nil, err
 	}
