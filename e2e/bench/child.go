@@ -65,6 +65,9 @@ func spawn(p servers.Process, dir string, listen bool) (*child, error) {
 		if err != nil {
 			return
 		}
+		awaitExit(c.cmd.Process.Pid)
+		// What it leaves of its group goes with it, before its number can be another's.
+		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
 		_, _ = c.cmd.Process.Wait() // not cmd.Wait, which would close out under its reader
 		close(c.gone)
 	}()
@@ -120,9 +123,9 @@ func (c *child) end() {
 	select {
 	case <-c.gone:
 	case <-time.After(stopWithin):
+		_ = c.cmd.Process.Kill()
+		<-c.gone
 	}
-	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // what is left of its group
-	<-c.gone
 	if c.out != nil {
 		_ = c.out.Close()
 	}

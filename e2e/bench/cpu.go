@@ -7,8 +7,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/sidecart/sidecart/runtime/run/footprint"
 )
 
 // tick is the unit of CPU times in /proc: USER_HZ is 100 on every Linux that Go runs on.
@@ -39,34 +40,16 @@ func CPUTimes(roots map[string]int) (map[string]time.Duration, error) {
 
 // Memory adds up the proportional set sizes of processes and their descendants, in bytes. Not a number if one of them may not be asked:
 // those of another user tell only root.
-func Memory(roots map[string]int) (float64, error) {
-	all, err := everyProcess()
-	if err != nil {
-		return 0, err
-	}
+func Memory(roots map[string]int) float64 {
 	var sum float64
-	for pid := range belongs(all, roots) {
-		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			continue // it ended meanwhile
-		}
+	for name, pid := range roots {
+		u, err := footprint.Of(name, pid)
 		if err != nil {
-			return math.NaN(), nil
+			return math.NaN()
 		}
-		sum += pssOf(string(raw))
+		sum += float64(u.PSS)
 	}
-	return sum, nil
-}
-
-// pssOf reads the line "Pss: N kB", as bytes; 0 if it is not there.
-func pssOf(rollup string) float64 {
-	for line := range strings.Lines(rollup) {
-		if f := strings.Fields(line); len(f) >= 2 && f[0] == "Pss:" {
-			kB, _ := strconv.ParseFloat(f[1], 64) // what is no number is as good as not there
-			return kB * 1024
-		}
-	}
-	return 0
+	return sum
 }
 
 // belongs gives the roots and all their descendants with the name of the nearest root.

@@ -47,9 +47,6 @@ func TestCPUTimeCountsWorkAndNobodyElses(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	ownCPU(t)
-	bytes, err := Memory(map[string]int{"own": os.Getpid()})
-	require.NoError(t, err)
-	assert.Greater(t, bytes, 1e6)
-	assert.InDelta(t, 12345*1024, pssOf("Rss: 99999 kB\nPss:   12345 kB\nPss_Dirty: 1 kB\n"), 0)
-	assert.Zero(t, pssOf("Rss: 99999 kB\n"))
+	assert.Greater(t, Memory(map[string]int{"own": os.Getpid()}), 1e6)
+	assert.Zero(t, Memory(nil))
 }

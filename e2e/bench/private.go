@@ -34,7 +34,17 @@ type private struct {
 
 // startPrivate starts the store of a component set, the server that the variable leads to, with its data below dir. The error is a
 // *servers.MissingError when it is not installed.
+//
+// Another process may take the port before the server does: so it is tried twice.
 func startPrivate(ctx context.Context, set, variable, dir string) (*private, error) {
+	p, err := startOnce(ctx, set, variable, dir)
+	if _, missing := errors.AsType[*servers.MissingError](err); err != nil && !missing && ctx.Err() == nil {
+		p, err = startOnce(ctx, set, variable, dir)
+	}
+	return p, err
+}
+
+func startOnce(ctx context.Context, set, variable, dir string) (*private, error) {
 	read, err := servers.ReadSet(setDir(set))
 	if err != nil {
 		return nil, err
@@ -82,8 +92,7 @@ func (p *private) end() {
 	}
 }
 
-// freePort finds a port that is free at this moment. Another process may take it before the server does; then the server does not get
-// ready, and the error says why.
+// freePort finds a port that is free at this moment.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -226,7 +226,13 @@ func (s *Suite) judge(ctx context.Context, b Benchmark, c Contender, running *Ru
 	if books, err = running.books(ctx, skuNames(b.skus())); err != nil {
 		return books, fmt.Errorf("reading the books: %w", err)
 	}
-	err = Judge(b.Stock*int64(b.skus()), t.Told, books)
+	told := t.Told
+	if b.Orders && running.Gateway != "" {
+		// An order that was refused for too much work may leave its hold in inventory until that ends by itself.
+		told[Unknown] += told[Shed]
+		told[Shed] = 0
+	}
+	err = Judge(b.Stock*int64(b.skus()), told, books)
 	t.Violation = err != nil
 	return books, err
 }

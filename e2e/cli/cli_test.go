@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -88,4 +89,14 @@ func TestASecondSignalEndsTheProgram(t *testing.T) {
 	status, ok := exit.Sys().(syscall.WaitStatus)
 	require.True(t, ok)
 	assert.Equal(t, syscall.SIGINT, status.Signal())
+}
+
+func TestNobodyWatchesAFileOrNothing(t *testing.T) {
+	for _, path := range []string{os.DevNull, filepath.Join(t.TempDir(), "file")} {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+		require.NoError(t, err)
+		live, colour := Terminal(f)
+		assert.False(t, live || colour, path)
+		require.NoError(t, f.Close())
+	}
 }

@@ -2,7 +2,7 @@
 // the programs in .bin/, on free ports with data in a temporary folder.
 //
 // Exit code 0 says that everything ran and no books were wrong, whatever goals were missed; 1 that a turn was void or the run could not
-// go on; 2 that the flags were wrong. "bench load" is the load's own process and not for people.
+// go on; 2 that the flags were wrong. "bench load" is the load's own process, and "bench check …" only checks flags: neither is for people.
 package main
 
 import (
@@ -23,7 +23,10 @@ import (
 	"github.com/sidecart/sidecart/e2e/harness"
 )
 
-const loadCommand = "load"
+const (
+	loadCommand  = "load"
+	checkCommand = "check"
+)
 
 // busyPerCore is more than a benchmark's own turns bring a machine's load average to, for each core.
 const busyPerCore = 4
@@ -57,7 +60,7 @@ func parse(args []string) (config, error) {
 	f.IntVar(&c.replicas, "replicas", 1, "of sidecart's inventory, over which reservations are spread; above 1 only with --placement split")
 	f.StringVar(&c.fsync, "fsync", bench.FsyncAlways, "when every Redis writes to disk: always or everysec")
 	f.IntVar(&c.pool, "pool", 0, "connections of lua, lua-idem and postgres to their server; 0: 256 to Redis, 24 to PostgreSQL")
-	f.StringVar(&c.report, "report", "", "write the results and charts into performance.md of this folder")
+	f.StringVar(&c.report, "report", "", "put the results and charts into performance.md of this folder, in the place of earlier ones of the same benchmarks")
 	f.StringVar(&c.note, "note", "", "a sentence that the report has beside the figures")
 	f.Usage = func() {
 		fmt.Fprint(f.Output(), "Compares sidecart with what people would use instead, in turns on this machine.\n\nUsage: scripts/bench [flags] [NAME…]\n"+
@@ -126,6 +129,8 @@ func (c config) check() error {
 		return errors.New("--clients must be 1 to 4096")
 	case c.warm < 0 || c.warm > time.Minute || c.measure < 100*time.Millisecond || c.measure > 10*time.Minute:
 		return errors.New("--warm must be 0 to 1m, --measure 100ms to 10m")
+	case c.report != "" && c.quick:
+		return errors.New("--report is not for --quick: it would put figures that judge nothing into the page")
 	case c.pool < 0 || c.pool > 1024:
 		return errors.New("--pool must be 0 to 1024")
 	case c.shards < 0 || c.shards > 256:
@@ -166,6 +171,10 @@ func main() {
 			os.Exit(1)
 		}
 		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == checkCommand {
+		os.Args = slices.Delete(os.Args, 1, 2)
+		cli.Main("bench", parse, func(context.Context, config) error { return nil })
 	}
 	cli.Main("bench", parse, compare)
 }

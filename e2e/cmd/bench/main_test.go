@@ -39,6 +39,7 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		{"--set", "redis,mongo"}:     `no component set "mongo"`,
 		{"--set", "redis,"}:          `no component set ""`,
 		{"--only", "sidecart/mysql"}: `no contender "sidecart/mysql"`,
+		{"--quick", "--report=docs"}: "--report",
 		{"--shards", "257"}:          "--shards",
 		{"--replicas", "2"}:          "--placement split",
 		{"--pool", "-1"}:             "--pool",

@@ -6,18 +6,20 @@ import (
 	"strings"
 
 	"github.com/sidecart/sidecart/e2e/bench"
+	"github.com/sidecart/sidecart/e2e/cli"
 )
 
-// teller shows progress: a line for each turn, and on a terminal which one is going on.
+// teller shows progress: which turn is going on, and a line for each load of one that is done.
 type teller struct {
 	out    *os.File
 	rounds int
 	live   bool
+	colour bool
 }
 
 func newTeller(out *os.File, rounds int) *teller {
-	info, err := out.Stat()
-	return &teller{out: out, rounds: rounds, live: err == nil && info.Mode()&os.ModeCharDevice != 0}
+	live, colour := cli.Terminal(out)
+	return &teller{out: out, rounds: rounds, live: live, colour: colour}
 }
 
 func (t *teller) tell(b bench.Benchmark, round int, who string, done *bench.Turn) {
@@ -27,6 +29,7 @@ func (t *teller) tell(b bench.Benchmark, round int, who string, done *bench.Turn
 		fmt.Fprintf(t.out, "\r\x1b[K%s …", what)
 		return
 	case done == nil:
+		fmt.Fprintln(t.out, what, "…")
 		return
 	case t.live:
 		fmt.Fprint(t.out, "\r\x1b[K")
@@ -42,7 +45,7 @@ func (t *teller) tell(b bench.Benchmark, round int, who string, done *bench.Turn
 }
 
 func (t *teller) red(s string) string {
-	if !t.live {
+	if !t.colour {
 		return s
 	}
 	return "\x1b[31m" + s + "\x1b[0m"

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/sidecart/sidecart/e2e/cli"
 	"github.com/sidecart/sidecart/e2e/client"
 	"github.com/sidecart/sidecart/e2e/crowd"
 )
@@ -31,8 +32,7 @@ type bar struct {
 }
 
 func newBar(out *os.File, what string, total int) *bar {
-	info, err := out.Stat()
-	live := err == nil && info.Mode()&os.ModeCharDevice != 0
+	live, _ := cli.Terminal(out)
 	every := 2 * time.Second
 	if live {
 		every = 100 * time.Millisecond

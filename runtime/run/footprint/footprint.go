@@ -51,6 +51,10 @@ func Measure(dataDir string) ([]Usage, error) {
 	return all, nil
 }
 
+// Of reads the memory of one process with all its descendants, under a name. The error says that one of them may not be asked, or that
+// this system does not tell; one that has ended counts nothing.
+func Of(name string, pid int) (Usage, error) { return usage(name, family(pid, childrenOf())) }
+
 // usage adds up processes, of which the first has the name. Those that have ended count nothing.
 func usage(name string, pids []int) (Usage, error) {
 	u := Usage{Name: name, PID: pids[0]}
