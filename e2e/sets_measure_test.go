@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -107,11 +108,11 @@ func (v verdict) String() string {
 	return text
 }
 
-// conformance runs the suite for stores and brokers on what a shop stands on.
-func conformance(t *testing.T, s *harness.Shop, set string) verdict {
+// conformance runs the suite for stores and brokers on what a shop stands on, with the programs of a folder.
+func conformance(t *testing.T, s *harness.Shop, set, programs string) verdict {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(harness.Root(), ".bin", "sidecart"), "components", "test", setFolder(set), "--json",
-		"--daprd", filepath.Join(harness.Root(), ".bin", "daprd"))
+	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, "sidecart"), "components", "test", setFolder(set), "--json",
+		"--daprd", filepath.Join(programs, "daprd"))
 	cmd.Env = os.Environ()
 	for _, variables := range []map[string]string{s.Stack.Env("sidecart"), s.Stack.Servers()} {
 		for name, value := range variables {
@@ -129,8 +130,8 @@ func conformance(t *testing.T, s *harness.Shop, set string) verdict {
 
 // ordersPerSecond is how many orders a fresh shop on the set takes when a crowd places them as fast as it is answered, every service in
 // one process.
-func ordersPerSecond(t *testing.T, set string, programs []harness.Option) float64 {
-	s := harness.Open(t, harness.One, append(programs, harness.WithSet(set))...)
+func ordersPerSecond(t *testing.T, set string, copies []harness.Option) float64 {
+	s := harness.Open(t, harness.One, slices.Concat(copies, []harness.Option{harness.WithSet(set)})...)
 	sku := stocked(t, s, speedUnits)
 	var placed atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())

@@ -34,17 +34,23 @@ const embedded = "embedded"
 // killed once, the set's own servers among them, a cold start, the journeys, and the store's conformance suite.
 //
 // SIDECART_E2E_SETS=redis,postgres chooses sets, "all" wants all of them; a set that is chosen and cannot run fails, otherwise it is
-// skipped and says why. SIDECART_WRITE_MATRIX=1 also compares speeds and writes the table into docs/component-sets.md.
+// skipped and says why. SIDECART_WRITE_MATRIX=1 also compares speeds and writes the table of all sets into docs/component-sets.md.
 func TestEverySet(t *testing.T) {
 	harness.SkipIfShort(t)
 	table := matrix.New()
 	write := os.Getenv("SIDECART_WRITE_MATRIX") == "1"
 	sets, wanted := chosenSets(write)
-	programs, err := harness.Copies(t.TempDir()) // a build meanwhile changes nothing here
+	if write {
+		require.Equal(t, slices.Concat([]string{embedded}, runnableSets), sets, "the table in the document is of every set: do not set SIDECART_E2E_SETS")
+		require.Equal(t, []harness.Placement{harness.One, harness.Split}, harness.Placements(), "and of both placements")
+	}
+	programs := t.TempDir()
+	copies, err := harness.Copies(programs) // a build meanwhile changes nothing here
 	require.NoError(t, err)
 	t.Run("cells", func(t *testing.T) {
 		for _, set := range sets {
 			t.Run(set, func(t *testing.T) {
+				t.Parallel()
 				if _, err := servers.Check(setFolder(set), os.Getenv); err != nil {
 					require.False(t, wanted, "%v", err)
 					table.Skip(set, err.Error())
@@ -52,7 +58,17 @@ func TestEverySet(t *testing.T) {
 				}
 				harness.Each(t, func(t *testing.T, p harness.Placement) {
 					t.Parallel()
-					cell(t, table, set, p, programs)
+					s := harness.Open(t, p, slices.Concat(chaos.Options(), copies, []harness.Option{
+						harness.WithSet(set),
+						// The suite's own topic, for a broker that makes none by itself.
+						harness.WithAppEnv("broker", "SIDECART_TOPICS", "inventory,order,payment,notify,conformance"),
+					})...)
+					cell(t, table, set, s)
+					if p == harness.One { // the store is the same in every placement
+						found := conformance(t, s, set, programs)
+						assert.NotEqual(t, "unsafe", found.Verdict, "%s", found.Words)
+						table.Conformance(set, found.String())
+					}
 				})
 			})
 		}
@@ -60,7 +76,7 @@ func TestEverySet(t *testing.T) {
 	if write && !t.Failed() {
 		table.Note("Written " + time.Now().UTC().Format("2006-01-02 15:04 UTC") + " on a machine of " + machine(t))
 		for _, set := range sets { // one after the other: they share the machine
-			table.Speed(set, ordersPerSecond(t, set, programs))
+			table.Speed(set, ordersPerSecond(t, set, copies))
 		}
 	}
 	t.Logf("the matrix:\n%s", table)
@@ -71,31 +87,22 @@ func TestEverySet(t *testing.T) {
 	}
 }
 
-// cell is one set in one placement, in one shop from empty to closed.
-func cell(t *testing.T, table *matrix.Table, set string, p harness.Placement, programs []harness.Option) {
+// cell is one set in one placement, in a shop that nobody has been in.
+func cell(t *testing.T, table *matrix.Table, set string, s *harness.Shop) {
+	t.Helper()
 	began := time.Now()
-	s := harness.Open(t, p, slices.Concat(chaos.Options(), programs, []harness.Option{
-		harness.WithSet(set),
-		// The suite's own topic, for a broker that makes none by itself.
-		harness.WithAppEnv("broker", "SIDECART_TOPICS", "inventory,order,payment,notify,conformance"),
-	})...)
 	table.Servers(set, versions(s))
-	lap := func(what string) { t.Logf("%s/%s: %s after %.1f s", set, p, what, time.Since(began).Seconds()) }
-	lap("open")
+	lap := func(what string) {
+		t.Logf("%s/%s: %s after %.1f s", set, s.Placement, what, time.Since(began).Seconds())
+	}
 	killed := killAll(t, s)
 	lap("killed, balanced, cold-started and balanced again")
 	passed := goThrough(t, s)
 	delivered := eventsDelivered(t, s)
 	assert.Positive(t, delivered, "the broker delivers nothing: the journeys passed by pulling alone")
 	lap(fmt.Sprintf("%d of %d journeys, %.0f events delivered", passed, len(journeys), delivered))
-	table.Cell(set, string(p), passed, len(journeys), killed, !t.Failed())
-	table.Binary(set, string(p), runningBinary(t, s))
-	if p == harness.One { // the store is the same in every placement
-		found := conformance(t, s, set)
-		assert.NotEqual(t, "unsafe", found.Verdict, "%s", found.Words)
-		table.Conformance(set, found.String())
-		lap("conformance: " + found.String())
-	}
+	table.Cell(set, string(s.Placement), passed, len(journeys), killed, !t.Failed())
+	table.Binary(set, string(s.Placement), runningBinary(t, s))
 }
 
 // killAll kills every process once, in random order and at random moments under load, wants the books to balance, and tells how
@@ -131,20 +138,20 @@ func eventsDelivered(t *testing.T, s *harness.Shop) (sum float64) {
 	return sum
 }
 
-// chosenSets gives the sets to run and whether they were asked for by name.
-func chosenSets(withEmbedded bool) (sets []string, wanted bool) {
+// chosenSets gives the sets to run and whether they were asked for: then none may be skipped. What is written is asked for.
+func chosenSets(write bool) (sets []string, wanted bool) {
 	sets = slices.Clone(runnableSets)
-	switch chosen := os.Getenv("SIDECART_E2E_SETS"); chosen {
-	case "":
-	case "all":
-		wanted = true
-	default:
-		sets, wanted = strings.Split(chosen, ","), true
-	}
-	if withEmbedded && !slices.Contains(sets, embedded) {
+	if write {
 		sets = slices.Insert(sets, 0, embedded)
 	}
-	return sets, wanted
+	switch chosen := os.Getenv("SIDECART_E2E_SETS"); chosen {
+	case "":
+		return sets, write
+	case "all":
+		return sets, true
+	default:
+		return strings.Split(chosen, ","), true
+	}
 }
 
 func setFolder(set string) string { return filepath.Join(harness.Root(), "components", set) }

@@ -121,6 +121,11 @@ func (s *Stack) given(name string) string {
 	if v := s.opts.Env[name]; v != "" {
 		return v
 	}
+	for _, env := range s.opts.AppEnv {
+		if v := env[name]; v != "" {
+			return v
+		}
+	}
 	for _, app := range s.opts.File.Apps {
 		if v := app.Env[name]; v != "" {
 			return v

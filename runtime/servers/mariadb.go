@@ -27,11 +27,7 @@ var mariadb = Server{
 		if err := p.notAsRoot("mysql"); err != nil {
 			return nil, nil, err
 		}
-		password, err := p.secret("password")
-		if err != nil {
-			return nil, nil, err
-		}
-		port, addr, err := p.address()
+		password, port, addr, err := p.login()
 		if err != nil {
 			return nil, nil, err
 		}

@@ -34,11 +34,7 @@ var mosquitto = Server{
 		if err := p.notAsRoot("mosquitto"); err != nil {
 			return nil, nil, err
 		}
-		password, err := p.secret("password")
-		if err != nil {
-			return nil, nil, err
-		}
-		port, addr, err := p.address()
+		password, port, addr, err := p.login()
 		if err != nil {
 			return nil, nil, err
 		}

@@ -46,6 +46,18 @@ func (p *place) workingDir() string {
 	return p.dir
 }
 
+// passwordFile has the password of every server but its helpers.
+const passwordFile = "password"
+
+// login gives the password of the server's user and a free port, also as host:port.
+func (p *place) login() (password string, port int, addr string, err error) {
+	if password, err = p.secret(passwordFile); err != nil {
+		return "", 0, "", err
+	}
+	port, addr, err = p.address()
+	return password, port, addr, err
+}
+
 // file is a path in the server's folder.
 func (p *place) file(name string) string { return filepath.Join(p.dir, name) }
 

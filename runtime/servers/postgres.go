@@ -30,12 +30,7 @@ var postgres = Server{
 		if err := p.notAsRoot("postgres"); err != nil {
 			return nil, nil, err
 		}
-		const secret = "password"
-		password, err := p.secret(secret)
-		if err != nil {
-			return nil, nil, err
-		}
-		port, addr, err := p.address()
+		password, port, addr, err := p.login()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -46,7 +41,7 @@ var postgres = Server{
 				Stop: syscall.SIGINT, // "fast": SIGTERM would wait for every client to leave
 				Setup: func(ctx context.Context) error {
 					return p.once(ctx, "data", func(ctx context.Context, dir string) error {
-						return p.run(ctx, p.found["initdb"], "-D", dir, "-U", userName, "--pwfile", p.file(secret), "-A", "scram-sha-256",
+						return p.run(ctx, p.found["initdb"], "-D", dir, "-U", userName, "--pwfile", p.file(passwordFile), "-A", "scram-sha-256",
 							"-E", "UTF8", "--locale", "C")
 					})
 				},

@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -58,7 +59,9 @@ func (p program) find(s Server, own string) (string, error) {
 // told gives a function that asks a program for its version and puts product before it.
 func told(product string, arguments ...string) func(string) string {
 	return func(path string) string {
-		out, err := exec.Command(path, arguments...).Output()
+		ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+		defer cancel()
+		out, err := exec.CommandContext(ctx, path, arguments...).Output()
 		if err != nil && len(out) == 0 {
 			return ""
 		}

@@ -42,15 +42,11 @@ var rabbitmq = Server{
 }
 
 func planRabbitMQ(p *place) ([]Process, map[string]string, error) {
-	password, err := p.secret("password")
-	if err != nil {
-		return nil, nil, err
-	}
 	// Erlang reads the secret that nodes share from this name in the home folder.
 	if _, err := p.secret(".erlang.cookie"); err != nil {
 		return nil, nil, err
 	}
-	port, addr, err := p.address()
+	password, port, addr, err := p.login()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,11 +14,7 @@ var redis = Server{
 	programs: []program{{name: "redis-server", pkg: "redis-server"}},
 	version:  told("Redis", "--version"),
 	plan: func(p *place) ([]Process, map[string]string, error) {
-		password, err := p.secret("password")
-		if err != nil {
-			return nil, nil, err
-		}
-		port, addr, err := p.address()
+		password, port, addr, err := p.login()
 		if err != nil {
 			return nil, nil, err
 		}

@@ -48,7 +48,6 @@ type Where struct {
 	Programs string              // folder of this project's own programs
 	Port     func() (int, error) // takes a free loopback port
 	Topics   []string            // that a broker should have from the start
-	Lookup   func(string) string // the environment
 }
 
 var catalog = []Server{redis, postgres, mariadb, rabbitmq, mosquitto, kafka}

@@ -148,6 +148,9 @@ func findRoot() (string, error) {
 
 // findSet finds a component set: a folder's name below components/, or a path.
 func findSet(root, name string) (string, error) {
+	if name == "" {
+		return "", errors.New("--set is empty: want a name or a folder")
+	}
 	for _, dir := range []string{filepath.Join(root, "components", name), name} {
 		if strings.Contains(name, "/") && dir != name {
 			continue
@@ -155,7 +158,7 @@ func findSet(root, name string) (string, error) {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			continue
 		}
-		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+		files, err := filepath.Glob(filepath.Join(dir, "*.y*ml")) // Dapr reads .yaml and .yml
 		if err != nil || len(files) == 0 {
 			return "", fmt.Errorf("--set %s: no .yaml file in %s", name, dir)
 		}

@@ -41,6 +41,12 @@ func TestFindSet(t *testing.T) {
 	assert.Equal(t, filepath.Join(root, "components", "redis"), set)
 	_, err = findSet(root, "kafka")
 	require.ErrorContains(t, err, "there are: redis")
+	_, err = findSet(root, "")
+	require.ErrorContains(t, err, "--set is empty")
+	short := t.TempDir() + "/"
+	write(t, filepath.Join(short, "state.yml"), "x")
+	_, err = findSet(root, short)
+	require.NoError(t, err)
 	_, err = findSet(root, t.TempDir()+"/")
 	require.ErrorContains(t, err, "no .yaml file")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -106,14 +107,15 @@ func (p *pubSub) join(ctx context.Context) {
 
 // attempt makes a connection with every subscription that was kept. On an error everything is as it was.
 func (p *pubSub) attempt(ctx context.Context) error {
-	p.changing.Lock()
-	defer p.changing.Unlock()
 	initCtx, cancel := context.WithTimeout(ctx, attemptWithin)
 	defer cancel()
 	next := p.construct()
 	if err := next.Init(initCtx, p.meta); err != nil {
 		return err
 	}
+	// From here on Subscribe waits: what it adds is either in kept or meets the connection.
+	p.changing.Lock()
+	defer p.changing.Unlock()
 	p.mu.Lock()
 	kept := p.kept
 	p.mu.Unlock()
@@ -158,6 +160,7 @@ func (p *pubSub) Subscribe(ctx context.Context, req pubsub.SubscribeRequest, han
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.kept = slices.DeleteFunc(p.kept, func(s subscription) bool { return s.ctx.Err() != nil }) // an app that came and went
 	p.kept = append(p.kept, subscription{ctx: ctx, request: req, handler: handler})
 	return nil
 }
@@ -182,6 +185,7 @@ func (p *pubSub) connected() pubsub.PubSub {
 
 // signs of a broker that is away, in errors that keep no other trace of their cause.
 var signs = []string{"connection refused", "connection reset", "broken pipe", "i/o timeout", "deadline exceeded", "no such host", "EOF",
+	"LOADING", "MASTERDOWN", // a Redis that is reading its file, or has lost the one it copies
 	"no servers available", "run out of available brokers"}
 
 // away reports whether an error says that nobody answers, and not that something is wrong with the metadata.

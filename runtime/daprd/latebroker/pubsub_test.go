@@ -100,7 +100,10 @@ func TestJoinsTheBrokerWithItsSubscriptions(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())
 	require.NoError(t, p.Subscribe(t.Context(), topic("order"), nil))
 	require.NoError(t, p.Subscribe(ended, topic("payment"), nil))
+	require.NoError(t, p.Subscribe(ended, topic("shipment"), nil))
 	end()
+	require.NoError(t, p.Subscribe(t.Context(), topic("refund"), nil))
+	assert.Len(t, p.kept, 2, "those that have ended are not kept for ever")
 	require.ErrorIs(t, p.Publish(t.Context(), &pubsub.PublishRequest{}), errAway)
 	answer, err := p.BulkPublish(t.Context(), &pubsub.BulkPublishRequest{Entries: []pubsub.BulkMessageEntry{{EntryId: "1"}}})
 	require.ErrorIs(t, err, errAway)
@@ -110,11 +113,11 @@ func TestJoinsTheBrokerWithItsSubscriptions(t *testing.T) {
 
 	w.set(func() { w.init = nil })
 	require.Eventually(t, func() bool { return p.Publish(t.Context(), &pubsub.PublishRequest{}) == nil }, testWait, testRetry)
-	assert.Equal(t, []string{"order"}, w.subscribed, "what has ended is not subscribed any more")
+	assert.Equal(t, []string{"order", "refund"}, w.subscribed, "what has ended is not subscribed any more")
 	_, err = p.BulkPublish(t.Context(), &pubsub.BulkPublishRequest{})
 	require.NoError(t, err)
 	require.NoError(t, p.Subscribe(t.Context(), topic("notify"), nil))
-	assert.Equal(t, []string{"order", "notify"}, w.subscribed)
+	assert.Equal(t, []string{"order", "refund", "notify"}, w.subscribed)
 }
 
 func TestABrokerThatIsThereIsUsedAtOnce(t *testing.T) {
@@ -155,7 +158,7 @@ func TestAConnectionThatTakesNoSubscriptionIsGivenBack(t *testing.T) {
 func TestAway(t *testing.T) {
 	for _, err := range []error{
 		refused, fmt.Errorf("x: %w", refused), context.DeadlineExceeded, errors.New("redis streams: error connecting to redis at x: dial tcp: connection refused"),
-		errors.New("kafka: client has run out of available brokers to talk to"), fmt.Errorf("read: %s", io.EOF),
+		errors.New("kafka: client has run out of available brokers to talk to"), fmt.Errorf("read: %s", io.EOF), errors.New("LOADING Redis is loading the dataset in memory"),
 	} {
 		assert.True(t, away(err), err)
 	}
