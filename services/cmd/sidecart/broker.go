@@ -68,11 +68,13 @@ func brokerStatusCommand(getenv func(string) string) *cobra.Command {
 			if err := q.check(); err != nil {
 				return &usageError{err}
 			}
+			con := newConsole(cmd.OutOrStdout(), cmd.ErrOrStderr(), getenv)
+			con.status("asking %s", q.gateway)
 			answer, raw, err := q.ask(cmd.Context())
+			con.clear()
 			if err != nil {
 				return err
 			}
-			con := newConsole(cmd.OutOrStdout(), cmd.ErrOrStderr(), getenv)
 			if asJSON {
 				con.line("%s", strings.TrimSpace(string(raw)))
 			} else {
@@ -138,6 +140,9 @@ func (q question) ask(ctx context.Context) (answer brokersAnswer, raw []byte, er
 	raw, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
 	if err == nil {
 		err = json.Unmarshal(raw, &answer)
+	}
+	if err == nil && len(answer.Items) == 0 {
+		err = errors.New("it names no service")
 	}
 	if err != nil {
 		return answer, nil, fmt.Errorf("the answer of %s cannot be read; is it a gateway of sidecart? %w", q.gateway, err)

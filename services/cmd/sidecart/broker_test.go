@@ -63,7 +63,8 @@ func TestBrokerStatusThatCannotBeTold(t *testing.T) {
 	closed.Close()
 	busy, _ := gatewaySaying(t, 503, "application/problem+json", `{"status":503,"code":"overloaded","detail":"the gateway is busy"}`)
 	strange, _ := gatewaySaying(t, 200, "text/html", "<html>")
-	for want, url := range map[string]string{"does not answer": closed.URL, "the gateway is busy": busy, "cannot be read": strange} {
+	other, _ := gatewaySaying(t, 200, "application/json", `{"can_go":true}`)
+	for want, url := range map[string]string{"it names no service": other, "does not answer": closed.URL, "the gateway is busy": busy, "cannot be read": strange} {
 		code, out, stderr := command(nil, "broker", "status", "--url", url)
 		assert.Equal(t, exitFailure, code)
 		assert.Contains(t, stderr, want)

@@ -11,7 +11,8 @@ import (
 
 var errTooLarge = errors.New("it is larger than a state store takes")
 
-// encode gives the record's value. The bounds of a Tally keep it below sidecar.MaxValueBytes for 64 shards at least.
+// encode gives the record's value. The bounds of a Tally keep it below sidecar.MaxValueBytes for as many shards
+// as a journal may have (256).
 func (t *Tally) encode() ([]byte, error) {
 	value, err := json.Marshal(t)
 	if err != nil {

@@ -19,7 +19,8 @@ const TallyVersion = 1
 
 // Bounds of a Tally, which has to fit into one value of a state store.
 const (
-	maxOpen     = 2048 // numbers that are not settled, over all shards
+	maxOpen     = 2048 // numbers that are not settled, over all shards; half of it when these are many
+	manyShards  = 64
 	maxGap      = 4096 // a jump over more numbers than this begins the count of a shard anew
 	maxMissed   = 512  // ranges of missed numbers that are remembered by broker, over all shards
 	maxWriters  = 32   // processes whose last batch is remembered
@@ -114,8 +115,9 @@ func (t *Tally) Merge(b Batch, now time.Time) bool {
 			tr.beginAnew()
 		}
 	}
+	open := t.open()
 	for _, o := range b.Observations {
-		t.add(o)
+		open = t.add(o, open)
 	}
 	return true
 }
@@ -131,16 +133,24 @@ func (t *Tally) forgetWriters(now time.Time) {
 	}
 }
 
-func (t *Tally) add(o Observation) {
+// add counts one delivery, with so many numbers open before, and says how many are then.
+func (t *Tally) add(o Observation, open int) int {
 	tr := t.Shards[o.Shard]
 	if tr == nil {
 		tr = &track{}
 		t.Shards[o.Shard] = tr
 	}
+	open -= len(tr.Open)
 	tr.add(t, o)
-	for t.open() > maxOpen {
+	open += len(tr.Open)
+	bound := maxOpen
+	if len(t.Shards) > manyShards {
+		bound /= 2
+	}
+	for ; open > bound; open-- {
 		t.longest().judge(t, 0) // before its time, because there are too many
 	}
+	return open
 }
 
 // Settle judges the numbers that have been known for the time of grace: what a broker was given and has not brought by now is

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -156,29 +157,42 @@ func TestAJumpOrALossBeginsAnewAndJudgesNothing(t *testing.T) {
 	assert.EqualValues(t, 1, s.row(Next))
 }
 
-// A next broker that is dead while the shop sells must not make the record grow without end.
+// A next broker that is dead while the shop sells must not make the record grow without end, whatever the number of shards.
 func TestTheRecordFitsIntoTheStoreHoweverBadABrokerIs(t *testing.T) {
-	tally := NewTally("order", "pubsub", "pubsub-next", epoch)
-	var batch []Observation
-	for seq := uint64(1); seq <= 900; seq += 3 { // every third, so that ranges of missed numbers do not join
-		for shard := range 64 {
-			batch = append(batch, Observation{Shard: shard, Seq: seq, At: epoch, News: true, Shares: both(50)})
+	const base = 10_000_000 // long numbers, as after years
+	for _, shards := range []int{manyShards, 256} {
+		tally := NewTally("inventory", "pubsub", "pubsub-next", epoch)
+		at := epoch
+		for n := range maxWriters + 4 {
+			var batch []Observation
+			for seq := uint64(base + 9*n); seq < uint64(base+9*n+9); seq += 3 { // with gaps, so that ranges of missed numbers do not join
+				at = at.Add(time.Microsecond)
+				for shard := range shards {
+					batch = append(batch, Observation{Shard: shard, Seq: seq, Broker: n % 5 / 4, At: at, News: true, Shares: both(100)})
+				}
+			}
+			writer := fmt.Sprintf("0197a000-0000-7000-8000-%012d", n)
+			tally.Merge(Batch{Writer: writer, Number: 1, Observations: batch}, at)
 		}
+		for _, tr := range tally.Shards {
+			for b := range tr.Counts {
+				c := &tr.Counts[b]
+				c.Delivered, c.First, c.Doubled, c.Late = base+c.Delivered, base+c.First, base+c.Doubled, base+c.Late
+			}
+		}
+		value, err := tally.encode()
+		require.NoError(t, err)
+		assert.LessOrEqual(t, tally.open(), maxOpen)
+		tally.Settle(at.Add(grace), grace)
+		settled, err := tally.encode()
+		require.NoError(t, err)
+		t.Logf("%d shards: %d bytes, %d bytes settled", shards, len(value), len(settled))
+		back, err := decodeTally(settled)
+		require.NoError(t, err)
+		assert.Equal(t, tally.Lines(), back.Lines())
+		require.Error(t, back.fits("inventory", "pubsub", "another"))
+		require.NoError(t, back.fits("inventory", "pubsub", "pubsub-next"))
 	}
-	tally.Merge(Batch{Writer: "0197a000-0000-7000-8000-000000000000", Number: 1, Observations: batch}, epoch)
-	value, err := tally.encode()
-	require.NoError(t, err)
-	t.Logf("%d bytes", len(value))
-	assert.LessOrEqual(t, tally.open(), maxOpen)
-	tally.Settle(epoch.Add(grace), grace)
-	value, err = tally.encode()
-	require.NoError(t, err)
-	t.Logf("%d bytes settled", len(value))
-	back, err := decodeTally(value)
-	require.NoError(t, err)
-	assert.Equal(t, tally.Lines(), back.Lines())
-	require.Error(t, back.fits("order", "pubsub", "another"))
-	require.NoError(t, back.fits("order", "pubsub", "pubsub-next"))
 }
 
 // Whatever stands under the record's key, counting goes on or begins anew, and never ends the process.
