@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -32,7 +33,12 @@ func Machine() string {
 		}
 	}
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return fmt.Sprintf("%d cores of %s, %s %s, %s", runtime.NumCPU(), model, runtime.GOOS, strings.TrimSpace(string(kernel)), runtime.Version())
+	return fmt.Sprintf("%d cores of %s, %s %s, %s", runtime.NumCPU(), model, runtime.GOOS, majorMinor(string(kernel)), runtime.Version())
+}
+
+// majorMinor cuts a kernel's version down to what matters; the rest of its name tells whose machine it is.
+func majorMinor(version string) string {
+	return regexp.MustCompile(`^[0-9]+(\.[0-9]+)?`).FindString(version)
 }
 
 // Commit is the short name of the commit that the folder is at, with a mark if files differ from it; empty if git cannot say.

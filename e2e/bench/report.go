@@ -19,7 +19,7 @@ type Setting struct {
 	Commit  string
 	Note    string  // of whoever ran it; may be empty
 	Quick   bool    // too short to judge by
-	Busy    float64 // load average above which verdicts say that the machine was busy; 0: none
+	Busy    float64 // load average above which no goal counts as met; 0: none
 }
 
 // shown are the percentiles of a table.
@@ -185,6 +185,10 @@ func (r Result) goals(set Setting) string {
 			case set.Quick:
 				row[4] = "too short to judge"
 			case set.Busy > 0 && r.loads().Median > set.Busy:
+				// Chance is no merit, but a miss is told whatever the reason.
+				if row[4] != Missed {
+					row[4] = "not judged"
+				}
 				row[4] += " (busy machine)"
 			}
 		}

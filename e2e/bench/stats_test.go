@@ -55,3 +55,10 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+func TestMachineTellsNoNames(t *testing.T) {
+	assert.Equal(t, "6.18", majorMinor("6.18.44-somebody-v7\n"))
+	assert.Equal(t, "7", majorMinor("7-rc1"))
+	assert.Empty(t, majorMinor(""))
+	assert.NotContains(t, Machine(), "\n")
+}

@@ -112,6 +112,12 @@ func TestATurnOfALiarHasNoFigures(t *testing.T) {
 	assert.Contains(t, text, "VOID: broken in round 1 has no figures: did not start: no luck")
 	assert.Regexp(t, `honest ÷ forgetful +\| - +\| 1.00 +\| 2.00 +\| not measured`, text)
 	assert.Contains(t, text, TargetMet)
+	for i := range r.Turns {
+		r.Turns[i].Load = 9
+	}
+	text = r.Markdown(Setting{Command: "scripts/bench try", Busy: 8})
+	assert.Contains(t, text, "not judged (busy machine)")
+	assert.NotContains(t, text, TargetMet)
 	assert.NotNil(t, r.Chart())
 	left, err := os.ReadDir(s.Dir)
 	require.NoError(t, err)
