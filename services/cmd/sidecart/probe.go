@@ -100,6 +100,11 @@ func testSet(ctx context.Context, con *console, cfg probe.Config, asJSON bool) e
 	defer con.clear()
 	plan, done := planned(cfg), 0
 	progress := watch(con)
+	told := make(chan struct{})
+	early := context.AfterFunc(ctx, func() {
+		defer close(told)
+		progress.doing("interrupted, deleting what was written; once more ends it at once")
+	})
 	v, err := probe.Run(ctx, cfg, progress.doing, func(r conformance.Result) {
 		done++
 		if !asJSON {
@@ -111,6 +116,9 @@ func testSet(ctx context.Context, con *console, cfg probe.Config, asJSON bool) e
 			progress.doing("deleting what was written")
 		}
 	})
+	if !early() {
+		<-told
+	}
 	progress.end()
 	con.clear()
 	switch {
@@ -230,14 +238,14 @@ func testAnswer(set string, v conformance.Verdict) any {
 
 // watcher repeats the last status, with the time it has taken, so that nobody wonders whether anything goes on.
 type watcher struct {
-	what chan string
+	what chan activity
 	done chan struct{}
 }
 
 const tick = 500 * time.Millisecond
 
 func watch(con *console) *watcher {
-	w := &watcher{what: make(chan string), done: make(chan struct{})}
+	w := &watcher{what: make(chan activity), done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
 		ticker := time.NewTicker(tick)
@@ -249,7 +257,10 @@ func watch(con *console) *watcher {
 				if !more {
 					return
 				}
-				what, since = next, time.Now()
+				if !next.goesOn {
+					since = time.Now()
+				}
+				what = next.text
 			case <-ticker.C:
 			}
 			if what != "" {
@@ -260,7 +271,16 @@ func watch(con *console) *watcher {
 	return w
 }
 
-func (w *watcher) doing(what string) { w.what <- what }
+// activity is what goes on; goesOn when it is the same as before in other words.
+type activity struct {
+	text   string
+	goesOn bool
+}
+
+func (w *watcher) doing(what string) { w.what <- activity{text: what} }
+
+// still is doing without starting to count the seconds anew.
+func (w *watcher) still(what string) { w.what <- activity{what, true} }
 
 // end returns when nothing more will be shown.
 func (w *watcher) end() {
