@@ -74,7 +74,7 @@ func TestAnUndoneCopyDoesNotSwitch(t *testing.T) {
 			return journaltest.None, true
 		}})
 		report, err := newCopier(t, source.Client("c", journaltest.Faults{}), to).Run(t.Context())
-		require.ErrorIs(t, err, errUndone)
+		require.ErrorIs(t, err, ErrUndone)
 		require.False(t, report.Switched)
 		require.NoError(t, clients.check(source))
 		require.ErrorContains(t, clients.check(target), "not served", "what was copied is nobody's shop")

@@ -40,8 +40,8 @@ type record struct {
 
 const recordVersion = 1
 
-// errUndone says that somebody gave this copy up while it ran.
-var errUndone = errors.New("this copy was undone meanwhile")
+// ErrUndone says that somebody gave this copy up while it ran: the source is the shop and takes orders.
+var ErrUndone = errors.New("this copy was undone meanwhile")
 
 func decodeRecord(value []byte) (record, error) {
 	var r record
@@ -75,7 +75,7 @@ func (c *Copier) stillCopying(ctx context.Context, mine record) error {
 	case now.Copy != mine.Copy:
 		return finalf("the target now belongs to copy %q, this one is %q", now.Copy, mine.Copy)
 	case now.Phase == phaseUndone:
-		return &finalError{errUndone}
+		return &finalError{ErrUndone}
 	case now.Phase != phaseCopying:
 		return finalf("another run has switched already; run the same command again to see it through")
 	}

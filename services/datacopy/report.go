@@ -28,18 +28,20 @@ type Progress struct {
 
 // Report is what a run has done. Durations are in seconds.
 type Report struct {
-	Copy      string             `json:"copy"`
-	From      string             `json:"from"`
-	To        string             `json:"to"`
-	Switched  bool               `json:"switched"` // the target is the shop
-	Already   bool               `json:"already"`  // an earlier run had switched; this one saw it through
-	Segments  int64              `json:"segments"` // copied by this run, as the others
-	Chunks    int64              `json:"chunks"`
-	Pages     int64              `json:"pages"` // of catalogues
-	Views     int64              `json:"views"`
-	Lists     int64              `json:"lists"`
-	Missing   []string           `json:"missing"` // keys that the source names and does not have, the first few
-	Digests   map[string]string  `json:"digests"` // SHA-256 over the segments that this run copied, by service/shard
+	Copy     string   `json:"copy"`
+	From     string   `json:"from"`
+	To       string   `json:"to"`
+	Switched bool     `json:"switched"` // the target is the shop
+	Already  bool     `json:"already"`  // an earlier run had switched; this one saw it through
+	Segments int64    `json:"segments"` // copied by this run, as the others
+	Chunks   int64    `json:"chunks"`
+	Pages    int64    `json:"pages"` // of catalogues
+	Views    int64    `json:"views"`
+	Lists    int64    `json:"lists"`
+	Missing  []string `json:"missing"` // keys that the source names and does not have, the first few
+	// Digests are, by service/shard, SHA-256 over the source's segments that this run copied, for an archive of what was
+	// moved; a run that was resumed has the rest only. That both stores are equal is in Services.
+	Digests   map[string]string  `json:"digests"`
 	Passes    int                `json:"passes"`
 	CopySecs  float64            `json:"copy_seconds"`  // until the pause
 	PauseSecs float64            `json:"pause_seconds"` // from closing the first shard to the target being open

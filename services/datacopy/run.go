@@ -46,7 +46,7 @@ func (c *Copier) Run(ctx context.Context) (Report, error) {
 		return c.report(r, passes, closing.Sub(began), c.cfg.Now().Sub(closing)), err
 	}
 	accounts, err := c.finish(ctx, r, shards)
-	if errors.Is(err, errUndone) {
+	if errors.Is(err, ErrUndone) {
 		return out(errors.Join(err, c.reopenSource(context.WithoutCancel(ctx), shards)))
 	}
 	if err != nil {
@@ -144,7 +144,7 @@ func (c *Copier) decide(ctx context.Context, r record, shards []*shardCopy) erro
 		case now.Copy != r.Copy:
 			return nil, finalf("the target now belongs to copy %q, this one is %q", now.Copy, r.Copy)
 		case now.Phase == phaseUndone:
-			return nil, &finalError{errUndone}
+			return nil, &finalError{ErrUndone}
 		case now.Phase == phaseSwitched:
 			return nil, nil
 		}

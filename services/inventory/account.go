@@ -11,7 +11,7 @@ import (
 
 // Account loads the journal from a store and says what it comes to: units by where they are. Units that do not add up are an error. It writes nothing.
 func Account(ctx context.Context, state sidecar.State) (datacopy.Account, error) {
-	shards, err := journal.Inspect(ctx, name, Machine{}, state)
+	shards, err := journal.Inspect(ctx, Name, Machine{}, state)
 	if err != nil {
 		return datacopy.Account{}, err
 	}

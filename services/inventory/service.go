@@ -17,7 +17,7 @@ import (
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
-const name = "inventory"
+const Name = "inventory"
 
 //go:embed openapi.yaml
 var contract []byte
@@ -49,7 +49,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if cfg.SweepEvery < minSweepWait {
 		return nil, fmt.Errorf("inventory: SweepEvery is %v, want at least %v", cfg.SweepEvery, minSweepWait)
 	}
-	cfg.Journal.Service = name
+	cfg.Journal.Service = Name
 	j, err := journal.New(cfg.Journal, Machine{}, journal.Deps{
 		State: deps.State, Publish: journal.AnnounceOn(deps.Publisher), Now: deps.Now, Writer: deps.Writer,
 		Log: deps.Log, Metrics: deps.Metrics,
@@ -57,7 +57,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Follow.Source, cfg.Follow.Follower = "order", name
+	cfg.Follow.Source, cfg.Follow.Follower = "order", Name
 	cfg.Follow.Types, cfg.Follow.React = orderapi.Types(), react
 	orders, err := follow.New(cfg.Follow, follow.Deps{
 		Target: j, Client: deps.Client, Now: deps.Now, Log: deps.Log, Metrics: deps.Metrics,
@@ -87,7 +87,7 @@ func react(_ journal.At, event journal.Event) []follow.Routed {
 }
 
 // Name is "inventory".
-func (s *Service) Name() string { return name }
+func (s *Service) Name() string { return Name }
 
 // Contract is openapi.yaml.
 func (s *Service) Contract() []byte { return contract }
@@ -113,8 +113,8 @@ func (s *Service) Register(g *echo.Group) {
 	g.POST("/internal/holds/:id/release", s.postHoldRelease)
 	s.journal.Register(g)
 	followers := []*follow.Follower{s.orders}
-	follow.RegisterParked(g, name, s.journal, followers, nil)
-	follow.RegisterStatus(g, name, s.journal, followers, nil)
+	follow.RegisterParked(g, Name, s.journal, followers, nil)
+	follow.RegisterStatus(g, Name, s.journal, followers, nil)
 }
 
 // Run works until ctx ends.

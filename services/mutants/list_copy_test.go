@@ -33,7 +33,7 @@ var copyMutants = []mutant{
 	{
 		name: "switched-although-undone", file: "datacopy/run.go", suite: "datacopy", run: "^TestAnUndoneCopyDoesNotSwitch$",
 		why:   "the source sells again and the target too",
-		edits: []edit{{"case now.Phase == phaseUndone:\n\t\t\treturn nil, &finalError{errUndone}\n\t\tcase now.Phase == phaseSwitched:", "case now.Phase == phaseSwitched:"}},
+		edits: []edit{{"case now.Phase == phaseUndone:\n\t\t\treturn nil, &finalError{ErrUndone}\n\t\tcase now.Phase == phaseSwitched:", "case now.Phase == phaseSwitched:"}},
 	},
 	{
 		name: "sleeper-writes-lists", file: "datacopy/archived.go", suite: "datacopy", run: "^TestASleepingCopierIsHarmless$",

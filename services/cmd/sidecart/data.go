@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -31,7 +32,7 @@ const (
 func copied() []datacopy.Service {
 	orders, notifications := order.Layout(), notify.Layout()
 	return []datacopy.Service{
-		{Name: "inventory", Account: inventory.Account},
+		{Name: inventory.Name, Account: inventory.Account},
 		{Name: order.Name, Account: order.Account, Archive: &orders},
 		{Name: payment.Name, Account: payment.Account},
 		{Name: notify.Name, Account: notify.Account, Archive: &notifications},
@@ -143,18 +144,26 @@ func (o *copyOptions) check() ([]datacopy.Service, error) {
 
 // run starts a sidecar on each set and does what is asked.
 func (o *copyOptions) run(ctx context.Context, con *console, program string, services []datacopy.Service) error {
-	con.status("starting a sidecar on %s", o.from)
+	report, err := o.openReport()
+	if err != nil {
+		return &usageError{err}
+	}
+	defer report.close()
+	progress := watch(con)
+	end := sync.OnceFunc(func() { progress.end(); con.clear() }) // before any result is shown
+	defer end()
+	progress.doing("starting a sidecar on " + o.from)
 	source, err := startOn(ctx, program, o.from, "sidecart-copy-from", fromPrefix)
 	if err != nil {
 		return err
 	}
 	defer source.Stop()
 	cfg := datacopy.Config{From: o.from, To: o.to, Services: services, Progress: func(p datacopy.Progress) {
-		con.status("%s: %s and %s copied", p.Phase, count(int(p.Segments), "segment"), count(int(p.Views), "archived order"))
+		progress.still(fmt.Sprintf("%s: %s and %s copied", p.Phase, count(int(p.Segments), "segment"), count(int(p.Views), "archived order")))
 	}}
 	var target sidecar.State = lostTarget{}
 	if !o.lost {
-		con.status("starting a sidecar on %s", o.to)
+		progress.doing("starting a sidecar on " + o.to)
 		process, err := startOn(ctx, program, o.to, "sidecart-copy-to", toPrefix)
 		if err != nil {
 			return err
@@ -168,20 +177,21 @@ func (o *copyOptions) run(ctx context.Context, con *console, program string, ser
 	}
 	switch {
 	case o.dryRun:
-		return o.showPlan(ctx, con, c)
+		progress.doing("looking at both stores")
+		return o.showPlan(ctx, con, c, end)
 	case o.undo:
-		return o.undoCopy(ctx, con, c)
+		progress.doing("opening the source")
+		return o.undoCopy(ctx, con, c, end)
 	}
-	report, err := c.Run(ctx)
-	con.clear()
-	if o.report != "" && report.Copy != "" {
-		err = errors.Join(err, writeReport(o.report, report))
+	progress.doing("looking at both stores")
+	done, err := c.Run(ctx)
+	end()
+	if err == nil {
+		o.showReport(con, done)
+	} else {
+		err = o.explain(err, done)
 	}
-	if err != nil {
-		return o.explain(err, report)
-	}
-	o.showReport(con, report)
-	return nil
+	return errors.Join(err, report.write(done))
 }
 
 // startOn starts a sidecar with nothing but the set's store.
@@ -202,15 +212,39 @@ func environFor(environ []string, prefix string) []string {
 	return append(slices.Clone(environ), own...) // of two with a name the later one counts
 }
 
-func writeReport(file string, report datacopy.Report) error {
-	text, err := json.Marshal(report, jsontext.Multiline(true), json.Deterministic(true))
+// reportFile is where the report goes; with a nil file it goes nowhere.
+type reportFile struct{ file *os.File }
+
+// openReport makes the file before anything is copied: afterwards it would be too late to choose another.
+func (o *copyOptions) openReport() (reportFile, error) {
+	if o.report == "" {
+		return reportFile{}, nil
+	}
+	f, err := os.Create(o.report)
+	if err != nil {
+		return reportFile{}, fmt.Errorf("--report: %w", err)
+	}
+	return reportFile{f}, nil
+}
+
+func (r reportFile) write(done datacopy.Report) error {
+	if r.file == nil {
+		return nil
+	}
+	text, err := json.Marshal(done, jsontext.Multiline(true), json.Deterministic(true))
 	if err == nil {
-		err = os.WriteFile(file, append(text, '\n'), 0o644)
+		_, err = r.file.Write(append(text, '\n'))
 	}
 	if err != nil {
-		return fmt.Errorf("--report: %w", err)
+		return fmt.Errorf("--report: only the report failed, what is said of the copy holds: %w", err)
 	}
 	return nil
+}
+
+func (r reportFile) close() {
+	if r.file != nil {
+		_ = r.file.Close()
+	}
 }
 
 // lostTarget is a store that is no more.

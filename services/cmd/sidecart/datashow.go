@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,10 +12,9 @@ import (
 	"github.com/sidecart/sidecart/services/datacopy"
 )
 
-func (o *copyOptions) showPlan(ctx context.Context, con *console, c *datacopy.Copier) error {
-	con.status("looking at both stores")
+func (o *copyOptions) showPlan(ctx context.Context, con *console, c *datacopy.Copier, end func()) error {
 	plan, err := c.Plan(ctx)
-	con.clear()
+	end()
 	if err != nil {
 		return err
 	}
@@ -33,14 +33,13 @@ func (o *copyOptions) showPlan(ctx context.Context, con *console, c *datacopy.Co
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
-func (o *copyOptions) undoCopy(ctx context.Context, con *console, c *datacopy.Copier) error {
-	con.status("opening the source")
+func (o *copyOptions) undoCopy(ctx context.Context, con *console, c *datacopy.Copier, end func()) error {
 	undo := c.Undo
 	if o.lost {
 		undo = c.UndoWithoutTarget
 	}
 	opened, err := undo(ctx)
-	con.clear()
+	end()
 	if err != nil {
 		return fmt.Errorf("%w\nOpened %s of the source", err, count(opened, "shard"))
 	}
@@ -52,12 +51,14 @@ func (o *copyOptions) undoCopy(ctx context.Context, con *console, c *datacopy.Co
 // explain adds to a failure who is the shop now and what to do.
 func (o *copyOptions) explain(err error, report datacopy.Report) error {
 	switch {
+	case errors.Is(err, datacopy.ErrUndone):
+		return fmt.Errorf("%w\nThe shop goes on with %s", err, o.from)
 	case report.Switched:
 		return fmt.Errorf("%w\n%s is the shop now, and not all of it is open yet: run the same command again", err, o.to)
 	case report.PauseSecs > 0:
 		return fmt.Errorf("%w\nThe source may be closed, and nothing is open: run the same command again to go on, or with --undo to sell from %s again", err, o.from)
 	}
-	return fmt.Errorf("%w\nThis run has closed nothing. Run the same command again to go on", err)
+	return fmt.Errorf("%w\nThis run has closed nothing; what an earlier one has closed still is. Run the same command again to go on, or with --undo to sell from %s", err, o.from)
 }
 
 func (o *copyOptions) showReport(con *console, r datacopy.Report) {
