@@ -32,7 +32,7 @@ var stores = []Store{
 		Why: "the database needs a binary collation, or keys that differ in case are one"},
 	{Type: "state.cockroachdb", Safe: true, Known: "read: New; v2 is the PostgreSQL component"},
 	{Type: "state.aws.dynamodb", Safe: true, Known: "read: createPutData asks for attribute_not_exists",
-		Why: "bulk reads are eventually consistent; items end at 400 KB"},
+		Why: "bulk reads are eventually consistent, so what they miss is read again; items end at 400 KB"},
 	{Type: "state.mongodb", Safe: true, Known: "read: setInternal upserts by an ETag that nobody has, and the id is unique",
 		Why: "safe with writeConcern majority, readConcern majority and reads from the primary"},
 	{Type: "state.oracledatabase", Safe: true, Known: "read: doSet inserts, and the key is the primary key"},
