@@ -94,7 +94,8 @@ func (m *relocation) command(from, to string, args ...string) *exec.Cmd {
 		"data", "copy", "--from", setFolder(from), "--to", setFolder(to),
 		"--daprd", filepath.Join(harness.Root(), ".bin", "daprd"),
 	}, args...)...)
-	cmd.Env = append(os.Environ(), "SIDECART_STATE_DSN="+filepath.Join(m.shop.Data, "state.db"))
+	// What a killed copy leaves is deleted with the test.
+	cmd.Env = append(os.Environ(), "TMPDIR="+m.t.TempDir(), "SIDECART_STATE_DSN="+filepath.Join(m.shop.Data, "state.db"))
 	env, err := os.ReadFile(filepath.Join(m.shop.Data, "servers", "env"))
 	require.NoError(m.t, err)
 	for line := range strings.Lines(string(env)) {

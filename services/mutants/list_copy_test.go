@@ -28,7 +28,7 @@ var copyMutants = []mutant{
 	{
 		name: "target-is-not-compared", file: "datacopy/store.go", suite: "datacopy", run: "^TestDifferencesAreFound$",
 		why:   "a target that holds something else is taken for a copy",
-		edits: []edit{{"case !jsondoc.Same(items[i].Value, d.value):", "case d.value == nil:"}},
+		edits: []edit{{"case !jsondoc.Same(items[i].Value, d.value):", "case !jsondoc.Same(items[i].Value, d.value) && d.value == nil:"}},
 	},
 	{
 		name: "switched-although-undone", file: "datacopy/run.go", suite: "datacopy", run: "^TestAnUndoneCopyDoesNotSwitch$",
