@@ -16,6 +16,6 @@
 //
 // Failure: while the broker is away publications fail, as they do with
 // contrib; within checkEvery of its return they work again. Init, too, waits
-// for a broker until its context ends, so that a sidecar that restarts during
-// an outage comes up with the broker instead of dying beside it.
+// for a broker until its context ends (package latebroker, around this one,
+// ends it after three seconds and lets the sidecar start without).
 package jetstream
