@@ -151,6 +151,6 @@ func TestNoBroker(t *testing.T) {
 	trial, _ := begin(t, s)
 	pass(t, noBrokerFor)
 	assert.Empty(t, trial.Rest(t.Context(), restWithin))
-	require.NoError(t, s.Stack.StartProcess(t.Context(), "broker")) // no sidecar starts without one
+	require.NoError(t, s.Stack.StartProcess(t.Context(), "broker")) // what follows is with everything there
 	end(t, trial)
 }
