@@ -32,7 +32,7 @@ type World struct {
 	Store *journaltest.Store
 
 	mu     sync.Mutex
-	routes map[string]http.Handler                  // by service
+	routes map[string]http.Handler                       // by service
 	follow map[string]func(context.Context, []byte) bool // by topic: the one service under test
 	outer  Outside
 }
