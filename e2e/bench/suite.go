@@ -40,6 +40,7 @@ type Suite struct {
 	Rounds        int
 	Clients       int
 	Warm, Measure time.Duration // of every phase
+	Fill          time.Duration // of each load that opens reservations before a phase; 0: fillFor
 	Load          []string      // the command of the load's process
 	Dir           string        // for data; each turn has a folder of its own, which is removed after it unless the books were wrong
 	// Tell is called before and after every turn, done with nil before.
@@ -187,7 +188,7 @@ func (s *Suite) phases(ctx context.Context, b Benchmark, running *Running, t *Tu
 func (s *Suite) fill(ctx context.Context, running *Running, phase Phase, target Target, t *Turn) error {
 	for t.Told[Accepted] < phase.Open {
 		before := t.Told[Accepted]
-		if _, err := s.drive(ctx, running, "before "+phase.Label, target, Pace{Clients: s.Clients, Measure: fillFor}, t); err != nil {
+		if _, err := s.drive(ctx, running, "before "+phase.Label, target, Pace{Clients: s.Clients, Measure: cmp.Or(s.Fill, fillFor)}, t); err != nil {
 			return err
 		}
 		if t.Told[Accepted] == before {

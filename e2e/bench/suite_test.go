@@ -124,6 +124,19 @@ func TestATurnOfALiarHasNoFigures(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+func TestReservationsAreOpenedBeforeAPhase(t *testing.T) {
+	ownCPU(t)
+	const open = 2000
+	s := suite(t, clerk("honest", func(int64) int64 { return 1 }))
+	s.Rounds, s.Fill = 1, 50*ms
+	r, err := s.Run(t.Context(), Benchmark{Name: "try", Stock: plenty, Who: []string{"honest"}, Phases: []Phase{{Label: capacity}, {Label: "full", Open: open}}})
+	require.NoError(t, err)
+	require.Len(t, r.Turns, 1)
+	require.NoError(t, r.Turns[0].Void)
+	assert.Len(t, r.Turns[0].Figures, 2, "what fills is not measured")
+	assert.GreaterOrEqual(t, r.Turns[0].Told[Accepted], int64(open))
+}
+
 func TestGoalsSayWhatWasMissed(t *testing.T) {
 	more, less := Goal{Floor: 0.5, Target: 0.7}, Goal{Floor: 25, Target: 10, Least: true}
 	at := func(v float64) Spread { return Spread{N: 1, Median: v} }
