@@ -20,7 +20,6 @@ import (
 	"github.com/dapr/components-contrib/middleware/http/bearer"
 	"github.com/dapr/components-contrib/middleware/http/ratelimit"
 	namesmdns "github.com/dapr/components-contrib/nameresolution/mdns"
-	namessqlite "github.com/dapr/components-contrib/nameresolution/sqlite"
 	pubsubmemory "github.com/dapr/components-contrib/pubsub/in-memory"
 	pubsubkafka "github.com/dapr/components-contrib/pubsub/kafka"
 	pubsubmqtt "github.com/dapr/components-contrib/pubsub/mqtt3"
@@ -48,6 +47,7 @@ import (
 	"github.com/sidecart/sidecart/runtime/daprd/jetstream"
 	"github.com/sidecart/sidecart/runtime/daprd/latebroker"
 	"github.com/sidecart/sidecart/runtime/daprd/mail"
+	"github.com/sidecart/sidecart/runtime/daprd/names"
 )
 
 // To add a component: import its package above and give it one line in its
@@ -139,7 +139,7 @@ func registerComponents(r registries) {
 	r.conversation.RegisterComponent(chatopenai.NewOpenAI, "openai")
 	r.conversation.RegisterComponent(chatollama.NewOllama, "ollama")
 
-	r.names.RegisterComponent(namessqlite.NewResolver, "sqlite")
+	r.names.RegisterComponent(names.New, "sqlite")
 	r.names.RegisterComponent(namesmdns.NewResolver, "mdns")
 
 	r.middleware.RegisterComponent(httpMiddleware(bearer.NewBearerMiddleware), "bearer")

@@ -1,0 +1,92 @@
+package names
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/dapr/components-contrib/nameresolution"
+	"github.com/dapr/kit/logger"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func metadataFor(file string, n int) nameresolution.Metadata {
+	return nameresolution.Metadata{
+		Instance:      nameresolution.Instance{AppID: fmt.Sprint("app-", n), Address: "127.0.0.1", DaprInternalPort: 4000 + n},
+		Configuration: map[string]string{"connectionString": file, "cleanupInterval": "0s"},
+	}
+}
+
+// TestManyOpenOneNewFile: whoever comes at the same moment as others is entered, and found.
+func TestManyOpenOneNewFile(t *testing.T) {
+	const rounds, sidecars = 10, 8
+	for range rounds {
+		file := filepath.Join(t.TempDir(), "names.db")
+		var (
+			together  sync.WaitGroup
+			start     = make(chan struct{})
+			resolvers [sidecars]*resolver
+			errs      [sidecars]error
+		)
+		for i := range sidecars {
+			resolvers[i] = New(logger.NewLogger("test")).(*resolver)
+			together.Go(func() {
+				<-start
+				errs[i] = resolvers[i].init(t.Context(), metadataFor(file, i))
+			})
+		}
+		close(start)
+		together.Wait()
+		require.NoError(t, errors.Join(errs[:]...))
+		for i := range sidecars {
+			address, err := resolvers[0].ResolveID(t.Context(), nameresolution.ResolveRequest{ID: fmt.Sprint("app-", i)})
+			require.NoError(t, err)
+			assert.Equal(t, fmt.Sprintf("127.0.0.1:%d", 4000+i), address)
+		}
+		for _, r := range resolvers {
+			require.NoError(t, r.Close())
+		}
+	}
+}
+
+// locked refuses as often as it is told to.
+type locked struct {
+	nameresolution.Resolver
+	times *int
+	err   error
+}
+
+func (l locked) Init(context.Context, nameresolution.Metadata) error {
+	if *l.times--; *l.times >= 0 {
+		return l.err
+	}
+	return nil
+}
+
+func (l locked) Close() error { return nil }
+
+func TestOnlyALockedFileIsTriedAgain(t *testing.T) {
+	busy := errors.New("failed to perform migrations: failed to get a connection from the pool: database is locked (5) (SQLITE_BUSY)")
+	for _, c := range []struct {
+		err   error
+		times int
+		fails bool
+	}{{busy, 3, false}, {errors.New("unable to open database file"), 1, true}} {
+		made := 0
+		r := newResolver(logger.NewLogger("test"), func() nameresolution.Resolver {
+			made++
+			return locked{times: &c.times, err: c.err}
+		})
+		err := r.init(t.Context(), nameresolution.Metadata{})
+		assert.Equal(t, c.fails, err != nil, c.err)
+		if c.fails {
+			assert.Equal(t, 1, made)
+		} else {
+			assert.Equal(t, 4, made, "one component for each attempt")
+		}
+	}
+}
