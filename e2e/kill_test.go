@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -59,6 +60,25 @@ func TestKillUnderLoad(t *testing.T) {
 		s := harness.Open(t, p, chaos.Options()...)
 		killAll(t, s)
 	})
+}
+
+// killAll kills every process once, in random order and at random moments under load, wants the books to balance, and tells how
+// many it killed.
+func killAll(t *testing.T, s *harness.Shop) (killed int) {
+	t.Helper()
+	trial, rng := begin(t, s)
+	left := s.Stack.Processes()
+	rng.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	for _, victim := range left {
+		pass(t, time.Duration(300+rng.IntN(500))*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), strikeWithin)
+		require.NoError(t, s.Stack.Ready(ctx, victim.Name))
+		cancel()
+		s.Kill(t, victim.Name)
+	}
+	pass(t, loadFor)
+	end(t, trial)
+	return len(left)
 }
 
 // failpoints are the steps at which each app kills itself, one after the other. Trimming comes before the snapshots,

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -103,25 +102,6 @@ func cell(t *testing.T, table *matrix.Table, set string, s *harness.Shop) {
 	lap(fmt.Sprintf("%d of %d journeys, %.0f events delivered", passed, len(journeys), delivered))
 	table.Cell(set, string(s.Placement), passed, len(journeys), killed, !t.Failed())
 	table.Binary(set, string(s.Placement), runningBinary(t, s))
-}
-
-// killAll kills every process once, in random order and at random moments under load, wants the books to balance, and tells how
-// many it killed.
-func killAll(t *testing.T, s *harness.Shop) (killed int) {
-	t.Helper()
-	trial, rng := begin(t, s)
-	left := s.Stack.Processes()
-	rng.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
-	for _, victim := range left {
-		pass(t, time.Duration(300+rng.IntN(500))*time.Millisecond)
-		ctx, cancel := context.WithTimeout(t.Context(), strikeWithin)
-		require.NoError(t, s.Stack.Ready(ctx, victim.Name))
-		cancel()
-		s.Kill(t, victim.Name)
-	}
-	pass(t, loadFor)
-	end(t, trial)
-	return len(left)
 }
 
 // eventsDelivered is how many events the broker has handed to the services since they were last started.

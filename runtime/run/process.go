@@ -97,7 +97,7 @@ type controlRequest struct {
 // supervise runs the process until ctx ends, then stops it. The error says why it gave up.
 func (p *proc) supervise(ctx context.Context) error {
 	var deaths []time.Time
-	unready := 0 // lives that ended before it was ever ready
+	unready := 0 // lives that ended before it was ever ready; 0 once it was
 	ready := false
 	down := false
 	for ctx.Err() == nil {
@@ -124,10 +124,10 @@ func (p *proc) supervise(ctx context.Context) error {
 			continue
 		}
 		deaths = recent(append(deaths, time.Now()))
-		if !ready {
-			unready++
+		if unready++; ready {
+			unready = 0
 		}
-		if err := p.verdict(in, len(deaths), unready, ready); err != nil {
+		if err := p.verdict(in, len(deaths), unready); err != nil {
 			p.setState(StateFailed, 0)
 			return err
 		}
@@ -254,13 +254,13 @@ func (p *proc) awaitStart(ctx context.Context) bool {
 }
 
 // verdict decides whether a death is one too many.
-func (p *proc) verdict(in *instance, deaths, unready int, everReady bool) error {
+func (p *proc) verdict(in *instance, deaths, unready int) error {
 	limit := p.stack.opts.DeathsPerMinute
 	words := lastWords(p.view.Log, in.logOffset)
 	if words != "" {
 		words = ": " + words
 	}
-	if !everReady && (p.view.Kind != KindSidecar || unready >= sidecarAttempts) {
+	if unready > 0 && (p.view.Kind != KindSidecar || unready >= sidecarAttempts) {
 		return fmt.Errorf("%s ended before it was ready (%s)%s [log: %s]", p.view.Name, in.exit, words, p.view.Log)
 	}
 	if deaths >= limit {

@@ -7,47 +7,26 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-)
 
-// Bounds of what is read. The largest set that sidecart ships has 8 files of 4 KB.
-const (
-	maxFiles     = 200
-	maxFileBytes = 1 << 20
+	"github.com/sidecart/sidecart/services/kit/sidecar/setfiles"
 )
 
 // read reads every file that daprd would read: those that end in .yaml or .yml, not those in folders below.
 func read(dir string) (Set, []Finding, error) {
 	set := Set{Dir: dir}
-	entries, err := os.ReadDir(dir)
+	files, err := setfiles.List(dir)
 	if err != nil {
-		return set, nil, fmt.Errorf("a component set is a folder with one file for each component: %w", err)
-	}
-	var files, folders []string
-	for _, e := range entries {
-		if e.IsDir() {
-			folders = append(folders, filepath.Join(dir, e.Name()))
-		}
-		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
-			files = append(files, filepath.Join(dir, e.Name()))
-		}
+		return set, nil, err
 	}
 	if len(files) == 0 {
-		hint := "as components/embedded"
-		if sets := slices.DeleteFunc(folders, notASet); len(sets) > 0 {
-			hint = "as " + strings.Join(sets[:min(len(sets), maxNamed)], ", ")
-		}
-		return set, nil, fmt.Errorf("%s: no .yaml file: a component set has one for each component, %s", dir, hint)
-	}
-	if len(files) > maxFiles {
-		return set, nil, fmt.Errorf("%s: %d files, the bound is %d: is this the folder of one set?", dir, len(files), maxFiles)
+		return set, nil, fmt.Errorf("%s: no .yaml file: a component set has one for each component, as %s", dir, setsIn(dir))
 	}
 	var findings []Finding
 	for _, file := range files {
-		text, err := readFile(file)
+		text, err := setfiles.Read(file)
 		if err != nil {
 			return set, nil, err
 		}
@@ -59,26 +38,20 @@ func read(dir string) (Set, []Finding, error) {
 	return set, findings, nil
 }
 
-// notASet tells whether a folder has nothing that looks like a component file.
-func notASet(dir string) bool {
-	files, _ := filepath.Glob(filepath.Join(dir, "*.yaml")) // a name that is no pattern only costs the hint
-	return len(files) == 0
-}
-
-func readFile(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
+// setsIn names the sets in folders below dir, for somebody who meant one of them; without any, one of ours.
+func setsIn(dir string) string {
+	var sets []string
+	entries, _ := os.ReadDir(dir) // what cannot be read only costs the hint
+	for _, e := range entries {
+		below := filepath.Join(dir, e.Name())
+		if files, err := setfiles.List(below); err == nil && len(files) > 0 && len(sets) < maxNamed {
+			sets = append(sets, below)
+		}
 	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if len(sets) == 0 {
+		return "components/embedded"
 	}
-	if len(text) > maxFileBytes {
-		return nil, fmt.Errorf("%s: more than %d bytes: no component file is that large", file, maxFileBytes)
-	}
-	return text, nil
+	return strings.Join(sets, ", ")
 }
 
 // reader turns one file into components. By hand and not by a struct decoder: a finding needs its line, and a misspelt

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sidecart/sidecart/services/kit/sidecar/setfiles"
 )
 
 func TestLoadSaysWhatTheFilesSay(t *testing.T) {
@@ -61,7 +63,7 @@ func TestFoldersThatAreNoSet(t *testing.T) {
 	assert.ErrorContains(t, err, filepath.Join(shipped, "redis"))
 
 	large := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(large, "a.yaml"), []byte(strings.Repeat("# no end\n", maxFileBytes/8)), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(large, "a.yaml"), []byte(strings.Repeat("# no end\n", setfiles.MaxFileBytes/8)), 0o600))
 	_, err = Check(large)
 	assert.ErrorContains(t, err, "more than 1048576 bytes")
 }

@@ -49,11 +49,7 @@ func (counter) Decide(*int, journal.At, journal.Command) (any, []journal.Event, 
 
 // account is as much of a service as a copy has to know.
 func account(ctx context.Context, state sidecar.State) (datacopy.Account, error) {
-	shards, err := journal.Inspect(ctx, "order", counter{}, state)
-	if err != nil {
-		return datacopy.Account{}, err
-	}
-	return datacopy.AccountOf(shards, func(n *int, totals map[string]int64) error { totals["n"] = int64(*n); return nil })
+	return datacopy.AccountOf(ctx, "order", counter{}, state, func(n *int, totals map[string]int64) error { totals["n"] = int64(*n); return nil })
 }
 
 // What sidecart writes is among the keys that are tried, and nothing that is tried is made up.

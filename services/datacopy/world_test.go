@@ -24,11 +24,7 @@ import (
 // service is the domain as the copier sees it.
 func service() Service {
 	return Service{Name: "shop", Archive: layout(), Account: func(ctx context.Context, state sidecar.State) (Account, error) {
-		shards, err := journal.Inspect(ctx, "shop", machine{}, state)
-		if err != nil {
-			return Account{}, err
-		}
-		return AccountOf(shards, func(s *counters, totals map[string]int64) error {
+		return AccountOf(ctx, "shop", machine{}, state, func(s *counters, totals map[string]int64) error {
 			totals["live"] += int64(s.live.Len())
 			s.live.Scan(func(_ string, c counter) bool { totals["count"] += int64(c.N); return true })
 			return nil

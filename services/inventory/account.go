@@ -5,17 +5,12 @@ import (
 	"fmt"
 
 	"github.com/sidecart/sidecart/services/datacopy"
-	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
 // Account loads the journal from a store and says what it comes to: units by where they are. Units that do not add up are an error. It writes nothing.
 func Account(ctx context.Context, state sidecar.State) (datacopy.Account, error) {
-	shards, err := journal.Inspect(ctx, Name, Machine{}, state)
-	if err != nil {
-		return datacopy.Account{}, err
-	}
-	return datacopy.AccountOf(shards, total)
+	return datacopy.AccountOf(ctx, Name, Machine{}, state, total)
 }
 
 // total adds a shard's stock to the totals.

@@ -4,18 +4,13 @@ import (
 	"context"
 
 	"github.com/sidecart/sidecart/services/datacopy"
-	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
 // Account loads the journal from a store and says what it comes to: orders in memory by status. It writes nothing.
 func Account(ctx context.Context, state sidecar.State) (datacopy.Account, error) {
-	shards, err := journal.Inspect(ctx, Name, machine{}, state)
-	if err != nil {
-		return datacopy.Account{}, err
-	}
-	return datacopy.AccountOf(shards, total)
+	return datacopy.AccountOf(ctx, Name, machine{}, state, total)
 }
 
 // total adds a shard's orders to the totals.

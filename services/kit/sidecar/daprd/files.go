@@ -5,32 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-)
 
-// maxFileBytes bounds one component file; the largest of ours has three kilobytes.
-const maxFileBytes = 1 << 20
+	"github.com/sidecart/sidecart/services/kit/sidecar/setfiles"
+)
 
 // resources is what the sidecar is given of a set: the components named in only, every secret store, and no scopes.
 func resources(set string, only []string) ([]byte, error) {
-	entries, err := os.ReadDir(set)
+	files, err := setfiles.List(set)
 	if err != nil {
-		return nil, fmt.Errorf("component set: %w", err)
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no .yaml file in %s", set)
 	}
 	var out bytes.Buffer
 	var there []string
-	files := 0
-	for _, entry := range entries {
-		if ext := filepath.Ext(entry.Name()); entry.IsDir() || ext != ".yaml" && ext != ".yml" {
-			continue
-		}
-		files++
-		file := filepath.Join(set, entry.Name())
+	for _, file := range files {
 		documents, err := components(file)
 		if err != nil {
 			return nil, err
@@ -48,9 +42,6 @@ func resources(set string, only []string) ([]byte, error) {
 			out.Write(text)
 		}
 	}
-	if files == 0 {
-		return nil, fmt.Errorf("no .yaml file in %s", set)
-	}
 	for _, name := range only {
 		if !slices.Contains(there, name) {
 			return nil, fmt.Errorf("no component named %q in %s (there are: %s)", name, set, strings.Join(there, ", "))
@@ -67,7 +58,7 @@ type component struct {
 
 // components reads the Component documents of a file and takes their scopes away. Other kinds are passed over.
 func components(file string) ([]component, error) {
-	text, err := read(file)
+	text, err := setfiles.Read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -97,22 +88,6 @@ func components(file string) ([]component, error) {
 		withoutMember(node.Content[0], "scopes")
 		found = append(found, component{head.Metadata.Name, head.Spec.Type, &node})
 	}
-}
-
-func read(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("component file: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("component file: %w", err)
-	}
-	if len(text) > maxFileBytes {
-		return nil, fmt.Errorf("%s: over %d bytes: not a component file", file, maxFileBytes)
-	}
-	return text, nil
 }
 
 func withoutMember(mapping *yaml.Node, name string) {
