@@ -4,18 +4,20 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/tidwall/btree"
 )
 
 // Set holds the open tasks of one shard with the indexes that a Worker needs. It is part of a journal state: Clone
-// takes constant time, and a Set that was committed is only read.
+// takes constant time, and a Set that was committed is only read. A Task in it is never changed, only replaced, so
+// that its maps, whose nodes are copied when one of their entries changes, need hold no more than pointers.
 type Set struct {
-	tasks  btree.Map[string, Task]
-	due    btree.Set[string] // when a queued task is due or a claim ends, then the id
-	claims btree.Set[string] // claimant, then the end of the claim, then the id
-	parked btree.Set[string] // when it was parked, then the id
+	tasks  btree.Map[string, *Task]
+	due    btree.Map[string, *Task] // when a queued task is due or a claim ends, then the id
+	claims btree.Map[string, *Task] // claimant, then the end of the claim, then the id
+	parked btree.Map[string, *Task] // when it was parked, then the id
 }
 
 // Clone is an independent copy.
@@ -30,29 +32,39 @@ func (s *Set) Len() int { return s.tasks.Len() }
 func (s *Set) ParkedLen() int { return s.parked.Len() }
 
 // Get finds an open task.
-func (s *Set) Get(id string) (Task, bool) { return s.tasks.Get(id) }
+func (s *Set) Get(id string) (Task, bool) {
+	t, ok := s.tasks.Get(id)
+	if !ok {
+		return Task{}, false
+	}
+	return *t, true
+}
 
 // Put adds the task or replaces the one with its id.
 func (s *Set) Put(t Task) {
-	s.Remove(t.ID)
-	s.tasks.Set(t.ID, t)
+	if old, ok := s.tasks.Set(t.ID, &t); ok {
+		s.unlist(old)
+	}
 	switch t.Status {
 	case Queued:
-		s.due.Insert(timeKey(t.NextAt) + t.ID)
+		s.due.Set(timeKey(t.NextAt)+t.ID, &t)
 	case Claimed:
-		s.due.Insert(timeKey(t.ClaimUntil) + t.ID)
-		s.claims.Insert(claimKey(t))
+		s.due.Set(timeKey(t.ClaimUntil)+t.ID, &t)
+		s.claims.Set(claimKey(&t), &t)
 	case Parked:
-		s.parked.Insert(timeKey(t.ParkedAt) + t.ID)
+		s.parked.Set(timeKey(t.ParkedAt)+t.ID, &t)
 	}
 }
 
 // Remove forgets the task; one that is not there is passed over.
 func (s *Set) Remove(id string) {
-	t, ok := s.tasks.Delete(id)
-	if !ok {
-		return
+	if t, ok := s.tasks.Delete(id); ok {
+		s.unlist(t)
 	}
+}
+
+// unlist takes a task out of the indexes.
+func (s *Set) unlist(t *Task) {
 	switch t.Status {
 	case Queued:
 		s.due.Delete(timeKey(t.NextAt) + t.ID)
@@ -67,7 +79,7 @@ func (s *Set) Remove(id string) {
 // All gives every open task in the order of the ids.
 func (s *Set) All() iter.Seq[Task] {
 	return func(yield func(Task) bool) {
-		s.tasks.Scan(func(_ string, t Task) bool { return yield(t) })
+		s.tasks.Scan(func(_ string, t *Task) bool { return yield(*t) })
 	}
 }
 
@@ -75,11 +87,8 @@ func (s *Set) All() iter.Seq[Task] {
 func (s *Set) Due(at time.Time) iter.Seq[Task] {
 	last := timeKey(at)
 	return func(yield func(Task) bool) {
-		s.due.Scan(func(key string) bool {
-			if key[:timeKeyBytes] > last {
-				return false
-			}
-			return yield(s.at(key[timeKeyBytes:]))
+		s.due.Scan(func(key string, t *Task) bool {
+			return key[:timeKeyBytes] <= last && yield(*t)
 		})
 	}
 }
@@ -87,8 +96,7 @@ func (s *Set) Due(at time.Time) iter.Seq[Task] {
 // NextDue is the time of the first task that becomes claimable after at; ok is false when there is none.
 func (s *Set) NextDue(at time.Time) (next time.Time, ok bool) {
 	after := timeKey(at.Add(1))
-	s.due.Ascend(after, func(key string) bool {
-		t := s.at(key[timeKeyBytes:])
+	s.due.Ascend(after, func(_ string, t *Task) bool {
 		if next, ok = t.NextAt, true; t.Status == Claimed {
 			next = t.ClaimUntil
 		}
@@ -101,11 +109,8 @@ func (s *Set) NextDue(at time.Time) (next time.Time, ok bool) {
 func (s *Set) ClaimedBy(writer string) iter.Seq[Task] {
 	prefix := writer + "|"
 	return func(yield func(Task) bool) {
-		s.claims.Ascend(prefix, func(key string) bool {
-			if len(key) < len(prefix) || key[:len(prefix)] != prefix {
-				return false
-			}
-			return yield(s.at(key[len(prefix)+timeKeyBytes:]))
+		s.claims.Ascend(prefix, func(key string, t *Task) bool {
+			return strings.HasPrefix(key, prefix) && yield(*t)
 		})
 	}
 }
@@ -113,14 +118,8 @@ func (s *Set) ClaimedBy(writer string) iter.Seq[Task] {
 // Parked gives the parked tasks, the one parked first at the front.
 func (s *Set) Parked() iter.Seq[Task] {
 	return func(yield func(Task) bool) {
-		s.parked.Scan(func(key string) bool { return yield(s.at(key[timeKeyBytes:])) })
+		s.parked.Scan(func(_ string, t *Task) bool { return yield(*t) })
 	}
-}
-
-// at gives the task that an index names.
-func (s *Set) at(id string) Task {
-	t, _ := s.tasks.Get(id)
-	return t
 }
 
 // timeKeyBytes is the length of a timeKey.
@@ -133,4 +132,4 @@ func timeKey(at time.Time) string {
 	return hex.EncodeToString(b[:])
 }
 
-func claimKey(t Task) string { return t.ClaimedBy + "|" + timeKey(t.ClaimUntil) + t.ID }
+func claimKey(t *Task) string { return t.ClaimedBy + "|" + timeKey(t.ClaimUntil) + t.ID }
