@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type Ground struct {
 	Placement harness.Placement // of sidecart's services
 	Fsync     string            // FsyncAlways or FsyncEverysec, for every Redis
 	Pool      int               // connections of lua, lua-idem and postgres to their server; 0: as they choose
+	Profile   string            // folder for CPU profiles of sidecart's services and sidecars over every window; empty: none are taken
 }
 
 // Contender is sidecart on a component set, or a peer.
@@ -49,6 +51,8 @@ type Running struct {
 	writes  func(ctx context.Context) (float64, error) // segments written so far; nil: it has none
 	restart func(ctx context.Context) error            // kills what could remember, and waits until it is back; nil: nothing could
 	stop    func(ctx context.Context) error            // ends every process
+	// profile begins to take profiles over a window; what it gives waits until they are there. nil: none are wanted.
+	profile func(ctx context.Context, load string, window time.Duration) func() error
 }
 
 // Contenders are all there are, with sidecart and the Dapr writes on each of the component sets.
@@ -73,7 +77,11 @@ func Contenders(sets []string) []Contender {
 // sidecart starts a whole shop.
 func sidecart(set string) func(context.Context, Ground, string) (*Running, error) {
 	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
-		shop, err := harness.Start(ctx, g.Placement, dir, func(run.Event) {}, slices.Concat(g.Options, g.Shop, []harness.Option{harness.WithSet(set)})...)
+		options := slices.Concat(g.Options, g.Shop, []harness.Option{harness.WithSet(set)})
+		if g.Profile != "" {
+			options = append(options, profiled)
+		}
+		shop, err := harness.Start(ctx, g.Placement, dir, func(run.Event) {}, options...)
 		if err != nil {
 			return nil, err
 		}
@@ -102,6 +110,9 @@ func sidecart(set string) func(context.Context, Ground, string) (*Running, error
 			return sum, nil
 		}
 		r.restart = func(ctx context.Context) error { return restart(ctx, shop.Stack, apps) }
+		if g.Profile != "" {
+			r.profile = profiler(g.Profile, filepath.Base(dir), shop.Stack)
+		}
 		return described(ctx, r, shop.Stack, set, g)
 	}
 }

@@ -87,11 +87,16 @@ func drive(ctx context.Context, command []string, r *Running, phase string, plan
 		}
 		return e, err
 	}
-	begun, ended, done, err := listen(out, look)
+	profiled := func() error { return nil }
+	begun, ended, done, err := listen(out, func() {
+		if r.profile != nil {
+			profiled = r.profile(ctx, phase, plan.Pace.Measure)
+		}
+	}, look)
 	if err != nil {
 		cancel()
 	}
-	if err := errors.Join(err, load.Wait()); err != nil {
+	if err := errors.Join(err, load.Wait(), profiled()); err != nil {
 		return f, all, fmt.Errorf("the load: %w", err)
 	}
 	f = Figures{Phase: phase, Offered: plan.Pace.Rate, Window: done.Window, PerWrite: math.NaN(), Parts: map[string]float64{}}
@@ -114,8 +119,8 @@ func drive(ctx context.Context, command []string, r *Running, phase string, plan
 	return f, done.All, err
 }
 
-// listen follows the reports of a load to the end, and looks at both ends of the window.
-func listen(out io.Reader, look func() (edge, error)) (begun, ended edge, done Report, err error) {
+// listen follows the reports of a load to the end, and looks at both ends of the window, which it tells the beginning of.
+func listen(out io.Reader, begins func(), look func() (edge, error)) (begun, ended edge, done Report, err error) {
 	reports := json.NewDecoder(out)
 	for {
 		var r Report
@@ -124,6 +129,7 @@ func listen(out io.Reader, look func() (edge, error)) (begun, ended edge, done R
 		}
 		switch r.Event {
 		case "begun":
+			begins()
 			begun, err = look()
 		case "ended":
 			ended, err = look()

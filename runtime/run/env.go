@@ -31,18 +31,27 @@ func (s *Stack) appEnv(app *App) (map[string]string, error) {
 		}
 		env[name] = v
 	}
-	for _, over := range []map[string]string{s.opts.Env, s.opts.AppEnv[app.ID], s.opts.AppEnv[app.Name]} {
-		for name, v := range over {
-			if v == anyPortAddr {
-				// One answer for the whole stack: the same entry is given to every process.
-				if s.anyPorts[name] == "" {
-					got, err := s.ports.value(name, v)
-					if err != nil {
-						return nil, fmt.Errorf("env %s: %w", name, err)
-					}
-					s.anyPorts[name] = got
+	for name, v := range s.opts.Env {
+		if v == anyPortAddr {
+			// One answer for the whole stack: the same entry is given to every process.
+			if s.anyPorts[name] == "" {
+				got, err := s.ports.value(name, v)
+				if err != nil {
+					return nil, fmt.Errorf("env %s: %w", name, err)
 				}
-				v = s.anyPorts[name]
+				s.anyPorts[name] = got
+			}
+			v = s.anyPorts[name]
+		}
+		env[name] = v
+	}
+	for _, own := range []map[string]string{s.opts.AppEnv[app.ID], s.opts.AppEnv[app.Name]} {
+		for name, v := range own {
+			if v == anyPortAddr {
+				var err error
+				if v, err = s.ports.value(name, v); err != nil {
+					return nil, fmt.Errorf("%s: env %s: %w", app.Name, name, err)
+				}
 			}
 			env[name] = v
 		}
@@ -153,6 +162,9 @@ func daprdArgs(app *App, resources []string, ports Ports) []string {
 		if option[1] != "" {
 			args = append(args, option[0], option[1])
 		}
+	}
+	if ports.Profile != 0 {
+		args = append(args, "--enable-profiling", "--profile-port", strconv.Itoa(ports.Profile))
 	}
 	if app.APILogging {
 		args = append(args, "--enable-api-logging")

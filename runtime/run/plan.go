@@ -58,7 +58,8 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	sidecarPorts := ports
 	sidecarPorts.App, sidecarPorts.Internal = 0, 0
 	return s.addProc(&proc{
-		argv: append([]string{daprd}, daprdArgs(app, s.resources(app), ports)...), dir: app.Dir, env: append(env, s.serverEnv...),
+		argv: slices.Concat([]string{daprd}, daprdArgs(app, s.resources(app), ports), s.opts.SidecarArgs),
+		dir:  app.Dir, env: append(env, s.serverEnv...),
 		probe: httpProbe{urls: []string{localURL(ports.DaprHTTP) + outboundReady}, token: s.tokens.API, client: client}.once,
 		setup: s.awaitServers,
 		view: Process{
@@ -90,20 +91,18 @@ func (s *Stack) addProc(p *proc) (err error) {
 
 func (s *Stack) appPorts(app *App) (Ports, error) {
 	var p Ports
-	wants := []struct {
+	type want struct {
 		dst      *int
 		fromFile int
-	}{{&p.App, app.AppPort}, {&p.Internal, 0}}
+	}
+	wants := []want{{&p.App, app.AppPort}, {&p.Internal, 0}}
 	if app.Sidecar() {
-		wants = append(wants, []struct {
-			dst      *int
-			fromFile int
-		}{{&p.DaprHTTP, app.DaprHTTPPort}, {&p.DaprGRPC, app.DaprGRPCPort}, {&p.DaprInternalGRPC, app.DaprInternalGRPCPort}}...)
+		wants = append(wants, want{&p.DaprHTTP, app.DaprHTTPPort}, want{&p.DaprGRPC, app.DaprGRPCPort}, want{&p.DaprInternalGRPC, app.DaprInternalGRPCPort})
 		if app.MetricsPort != 0 {
-			wants = append(wants, struct {
-				dst      *int
-				fromFile int
-			}{&p.Metrics, app.MetricsPort})
+			wants = append(wants, want{&p.Metrics, app.MetricsPort})
+		}
+		if s.opts.Profiles {
+			wants = append(wants, want{&p.Profile, 0})
 		}
 	}
 	for _, w := range wants {

@@ -26,6 +26,7 @@ type Ports struct {
 	DaprGRPC         int `json:"dapr_grpc,omitempty"`
 	DaprInternalGRPC int `json:"dapr_internal_grpc,omitempty"`
 	Metrics          int `json:"metrics,omitempty"`
+	Profile          int `json:"profile,omitempty"` // Go's profiles of the sidecar, with Options.Profiles
 }
 
 // portPlan holds every port of a stack. In the free-ports mode the numbers of the run file are names: each is
@@ -84,7 +85,7 @@ func (p *portPlan) hold(number int) (int, error) {
 
 func (p *portPlan) beforeUse(ports Ports) {
 	for _, h := range p.held {
-		if slices.Contains([]int{ports.App, ports.Internal, ports.DaprHTTP, ports.DaprGRPC, ports.DaprInternalGRPC, ports.Metrics}, h.number) {
+		if slices.Contains([]int{ports.App, ports.Internal, ports.DaprHTTP, ports.DaprGRPC, ports.DaprInternalGRPC, ports.Metrics, ports.Profile}, h.number) {
 			h.beforeUse()
 		}
 	}

@@ -38,9 +38,14 @@ type Options struct {
 	FreePorts bool
 	// Env wins over the file's env, for every process; AppEnv does for one app (all its replicas and their sidecars), over
 	// Env, and for one process of it (id-2) over that.
-	// The value "127.0.0.1:0" stands for a free port that the runner chooses.
+	// The value "127.0.0.1:0" stands for a free port that the runner chooses: in Env one for the whole stack, in AppEnv one
+	// for each process.
 	Env    map[string]string
 	AppEnv map[string]map[string]string
+	// SidecarArgs are added to the command line of every sidecar.
+	SidecarArgs []string
+	// Profiles has every sidecar serve Go's profiles on a free port of its own, where its API listens.
+	Profiles bool
 	// OnEvent is called for every event, one call at a time. It must not block or call the Stack.
 	OnEvent func(Event)
 

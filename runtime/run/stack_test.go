@@ -315,3 +315,20 @@ func TestAnyPortIsOneForTheWholeStack(t *testing.T) {
 	assert.Equal(t, addr, s.Env("notify")[gatewayEnv])
 	assert.Equal(t, "http://"+addr, s.URLs().Gateway)
 }
+
+func TestAnyPortOfAnAppIsOneForEachProcess(t *testing.T) {
+	s := newStack(t, runFile(t, nil, []string{"order", "order", "notify"}, ""), func(o *Options) {
+		o.Env = map[string]string{"X_ADDR": anyPortAddr}
+		o.AppEnv = map[string]map[string]string{"order": {"X_ADDR": anyPortAddr}}
+		o.SidecarArgs = []string{"--dapr-block-shutdown-duration", "1s"}
+	})
+	require.NoError(t, s.Start(deadline(t)))
+	given := map[string]bool{}
+	for _, name := range []string{"order", "order-2", "notify"} {
+		given[s.Env(name)["X_ADDR"]] = true
+		args := s.Command(name + sidecarSuffix)
+		assert.Equal(t, []string{"--dapr-block-shutdown-duration", "1s"}, args[len(args)-2:])
+	}
+	assert.Len(t, given, 3)
+	assert.NotContains(t, given, anyPortAddr)
+}

@@ -42,6 +42,7 @@ type config struct {
 	sets, only       string
 	placement, fsync string
 	report, note     string
+	profile          string // folder
 	command          string
 }
 
@@ -61,6 +62,7 @@ func parse(args []string) (config, error) {
 	f.StringVar(&c.fsync, "fsync", bench.FsyncAlways, "when every Redis writes to disk: always or everysec")
 	f.IntVar(&c.pool, "pool", 0, "connections of lua, lua-idem and postgres to their server; 0: 256 to Redis, 24 to PostgreSQL")
 	f.StringVar(&c.report, "report", "", "put the results and charts into performance.md of this folder, in the place of earlier ones of the same benchmarks")
+	f.StringVar(&c.profile, "profile", "", "put a CPU profile of each of sidecart's services and sidecars over every window into this folder, for go tool pprof")
 	f.StringVar(&c.note, "note", "", "a sentence that the report has beside the figures")
 	f.Usage = func() {
 		fmt.Fprint(f.Output(), "Compares sidecart with what people would use instead, in turns on this machine.\n\nUsage: scripts/bench [flags] [NAME…]\n"+
@@ -83,6 +85,8 @@ func parse(args []string) (config, error) {
 		case "note", "report": // change nothing of what is measured
 		case "quick":
 			c.command += " --quick"
+		case "profile": // costs a little, so it is told; where to is nobody's business
+			c.command += " --profile DIR"
 		default:
 			c.command += " --" + f.Name + " " + f.Value.String()
 		}
@@ -131,6 +135,8 @@ func (c config) check() error {
 		return errors.New("--warm must be 0 to 1m, --measure 100ms to 10m")
 	case c.report != "" && c.quick:
 		return errors.New("--report is not for --quick: it would put figures that judge nothing into the page")
+	case c.profile != "" && (c.measure < bench.MinProfiled || c.measure > bench.MaxProfiled):
+		return errors.New("--profile needs a --measure of 1s to 1m")
 	case c.pool < 0 || c.pool > 1024:
 		return errors.New("--pool must be 0 to 1024")
 	case c.shards < 0 || c.shards > 256:
@@ -197,6 +203,11 @@ func compare(ctx context.Context, c config) error {
 			_ = os.RemoveAll(folder)
 		}
 	}()
+	if c.profile != "" {
+		if err := os.MkdirAll(c.profile, 0o755); err != nil {
+			return fmt.Errorf("--profile: %w", err)
+		}
+	}
 	options, err := harness.Copies(folder, "peers", "bench")
 	if err != nil {
 		return err
@@ -214,6 +225,7 @@ func compare(ctx context.Context, c config) error {
 	suite := &bench.Suite{
 		Ground: bench.Ground{
 			Programs: folder, Options: options, Shop: shop, Placement: harness.Placement(c.placement), Fsync: c.fsync, Pool: c.pool,
+			Profile: c.profile,
 		},
 		Contenders: contenders, Rounds: c.rounds, Clients: c.clients, Warm: c.warm, Measure: c.measure,
 		Load: []string{filepath.Join(folder, "bench"), loadCommand}, Dir: folder, Tell: newTeller(os.Stdout, c.rounds).tell,
@@ -242,6 +254,9 @@ func compare(ctx context.Context, c config) error {
 			return err
 		}
 		fmt.Println("written:", filepath.Join(c.report, "performance.md"))
+	}
+	if c.profile != "" {
+		fmt.Println("profiles are in", c.profile)
 	}
 	if void > 0 {
 		return fmt.Errorf("%d turns are void; the reasons stand above", void)

@@ -45,6 +45,7 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		{"--pool", "-1"}:             "--pool",
 		{"--fsync", "never"}:         "--fsync",
 		{"--placement", "both"}:      "--placement",
+		{"--quick", "--profile=p"}:   "--profile",
 	} {
 		given := args[:]
 		if given[1] == "" {
