@@ -1,6 +1,7 @@
 package components
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -73,6 +74,25 @@ func TestOldNamesOfFieldsAreTaken(t *testing.T) {
 	findings, err := Check(dir)
 	require.NoError(t, err)
 	assert.Empty(t, findings)
+}
+
+// TestTheFileForKubernetesIsNoComponent: k8s/ takes a set's files by it, and it lists every one of them.
+func TestTheFileForKubernetesIsNoComponent(t *testing.T) {
+	for _, name := range shippedSets(t) {
+		text, err := os.ReadFile(filepath.Join(shipped, name, "kustomization.yaml"))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // no overlay of k8s/ takes this set
+		}
+		require.NoError(t, err)
+		set, err := Load(filepath.Join(shipped, name))
+		require.NoError(t, err)
+		for _, c := range set.Components {
+			assert.Contains(t, string(text), "  - "+filepath.Base(c.File)+"\n", name)
+		}
+	}
+	findings, err := Check(changed(t, "redis", change{"kustomization.yaml", "kind: Kustomization", "kind: Kustomisation"}))
+	require.NoError(t, err)
+	assert.NotEmpty(t, findings, "what is neither ours nor Dapr's is told")
 }
 
 // TestOutsideWorldIsTheSameInEverySet keeps the files about the outside world equal: they differ between a machine of one's own

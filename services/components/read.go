@@ -97,6 +97,9 @@ func lineOf(err error) int {
 	return line
 }
 
+// kustomizeGroup begins the apiVersion of the file by which k8s/ takes a set's files as they are.
+const kustomizeGroup = "kustomize.config.k8s.io/"
+
 // otherKinds are documents of Dapr's that may stand in a resources folder and are no component.
 var otherKinds = []string{"Configuration", "HTTPEndpoint", "MCPServer", "Resiliency", "Subscription", "WorkflowAccessPolicy"}
 
@@ -109,6 +112,9 @@ func (r *reader) document(n *yaml.Node) {
 	}
 	kind, api := child(n, "kind"), child(n, "apiVersion")
 	if kind != nil && api != nil && contains(otherKinds, kind.Value) && strings.HasPrefix(api.Value, "dapr.io/") {
+		return
+	}
+	if kind != nil && api != nil && kind.Value == "Kustomization" && strings.HasPrefix(api.Value, kustomizeGroup) {
 		return
 	}
 	if name := child(child(n, "metadata"), "name"); name != nil {

@@ -18,6 +18,7 @@ import (
 )
 
 const (
+	livePath   = "/livez"
 	healthPath = "/healthz"
 	readyPath  = "/readyz"
 )
@@ -44,7 +45,10 @@ func (h *Host) join() error {
 	if err != nil {
 		return err
 	}
-	h.app = h.guard(own, routes)
+	if h.inFlight, err = newInFlight(h.metrics); err != nil {
+		return err
+	}
+	h.app = h.inFlight.on("app", h.guard(own, routes))
 	h.internal = h.internalRoutes()
 	return nil
 }
@@ -90,6 +94,11 @@ func (h *Host) ownRoutes(deps httpx.Deps) (http.Handler, error) {
 	}
 	e.POST(eventsPath+":broker/:topic", events.receive)
 	return e, nil
+}
+
+// live says that the process answers, also while it starts, waits for others or stops: only a restart could help one that does not.
+func (h *Host) live(c echo.Context) error {
+	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // health says that the process lives and takes events and calls. It fails on the way down, so that the sidecar

@@ -17,6 +17,7 @@ import (
 // Config says where a host listens and what it expects of its sidecar. Zero fields get the defaults.
 type Config struct {
 	ListenHost     string        // address of the app and internal listeners; default 127.0.0.1
+	InternalHost   string        // address of the internal listener alone; default ListenHost
 	AppPort        int           // APP_PORT; 0 takes a free one
 	InternalPort   int           // metrics, health, profiles; 0 takes a free one
 	AppToken       string        // APP_API_TOKEN: what the sidecar must show; "" asks for none and says so in the log
@@ -53,6 +54,9 @@ type Sidecar interface {
 func (c Config) Defaults() Config {
 	if c.ListenHost == "" {
 		c.ListenHost = "127.0.0.1"
+	}
+	if c.InternalHost == "" {
+		c.InternalHost = c.ListenHost
 	}
 	if c.Brokers.Present == "" {
 		c.Brokers.Present = sidecar.PubSub

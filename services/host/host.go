@@ -26,6 +26,7 @@ type Host struct {
 	app      http.Handler     // what the sidecar talks to
 	internal http.Handler     // what operators talk to
 	calls    *transport
+	inFlight inFlight
 
 	sidecarUp atomic.Bool // it was seen healthy since the start
 	stopping  atomic.Bool

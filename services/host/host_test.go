@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestEventsReachEveryFollowerAndAreAlwaysAcknowledged(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	h, err := New(Config{}, Outside{Sidecar: upSidecar(), Metrics: reg}, a.named(), b.named(), c.named())
 	require.NoError(t, err)
-	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"order","route":"/events/pubsub/order"},{"pubsubname":"pubsub","topic":"payment","route":"/events/pubsub/payment"}]`,
+	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"order","route":"/events/pubsub/order","metadata":{"rawPayload":"true"}},{"pubsubname":"pubsub","topic":"payment","route":"/events/pubsub/payment","metadata":{"rawPayload":"true"}}]`,
 		request(t, h.app, http.MethodGet, "/dapr/subscribe", "", "").Body.String())
 
 	event := `{"specversion":"1.0","id":"order/0/1","type":"t","source":"order","data":{"seq":1}}`
@@ -154,6 +155,9 @@ func TestThePublicGetsInOnlyWhenEverythingIsReady(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.JSONEq(t, `{"ready":false,"waiting_for":"waiting for the sidecar","sidecar":false,"services":{"shop":"still loading","gateway":"ready"}}`, body)
 
+	status, _ = fetch(t, "http://"+internal+"/livez")
+	assert.Equal(t, http.StatusOK, status, "nor does a restart help a process that waits for others")
+
 	close(beside.up)
 	eventually(t, "the sidecar is seen", func() bool {
 		_, b := fetch(t, "http://"+internal+"/readyz")
@@ -170,10 +174,24 @@ func TestThePublicGetsInOnlyWhenEverythingIsReady(t *testing.T) {
 	status, body = fetch(t, "http://"+internal+"/metrics")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, body, "http_request_duration_seconds")
+	assert.Contains(t, body, `http_requests_in_flight{listener="public",service="host"} 0`)
 	status, _ = fetch(t, "http://"+internal+"/debug/pprof/")
 	assert.Equal(t, http.StatusNotFound, status, "profiles are off unless asked for")
 	require.NoError(t, h.end(t))
 	assert.True(t, beside.closed.Load())
+}
+
+// TestTheInternalListenerMayBeElsewhere is how it is in Kubernetes: the kubelet asks the pod's address, and on that address
+// nobody reaches the app's routes.
+func TestTheInternalListenerMayBeElsewhere(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a second loopback address, which only Linux has without being asked")
+	}
+	h := start(t, Config{InternalHost: "127.0.0.2"}, Outside{}, (&fakeService{name: "shop"}).named())
+	app, internal, _ := h.Addresses()
+	assert.Regexp(t, `^127\.0\.0\.1:`, app)
+	assert.Regexp(t, `^127\.0\.0\.2:`, internal)
+	require.NoError(t, h.end(t))
 }
 
 func TestProfilesWhenAskedFor(t *testing.T) {
@@ -222,6 +240,11 @@ func TestStoppingLetsWorkUnderWayEnd(t *testing.T) {
 	status, body := fetch(t, "http://"+internal+"/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Contains(t, body, "stopping")
+	status, _ = fetch(t, "http://"+internal+"/livez")
+	assert.Equal(t, http.StatusOK, status, "it stops by itself: killing it would lose what is under way")
+	status, body = fetch(t, "http://"+internal+"/metrics")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, `http_requests_in_flight{listener="app",service="host"} 1`)
 	close(release)
 	assert.Equal(t, "done", <-answer)
 	require.NoError(t, h.wait(t))

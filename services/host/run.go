@@ -46,11 +46,11 @@ func (h *Host) Run(ctx context.Context) error {
 	if err := h.tryPublic(); err != nil {
 		return err
 	}
-	app, err := h.listen(h.cfg.AppPort)
+	app, err := listen(h.cfg.ListenHost, h.cfg.AppPort)
 	if err != nil {
 		return err
 	}
-	internal, err := h.listen(h.cfg.InternalPort)
+	internal, err := listen(h.cfg.InternalHost, h.cfg.InternalPort)
 	if err != nil {
 		return errors.Join(err, app.Close())
 	}
@@ -84,8 +84,8 @@ func (h *Host) Run(ctx context.Context) error {
 	return errors.Join(cause, err, internalServer.Close())
 }
 
-func (h *Host) listen(port int) (net.Listener, error) {
-	return httpx.Listen(net.JoinHostPort(h.cfg.ListenHost, strconv.Itoa(port)))
+func listen(host string, port int) (net.Listener, error) {
+	return httpx.Listen(net.JoinHostPort(host, strconv.Itoa(port)))
 }
 
 func (h *Host) opened(app, internal net.Listener) {
@@ -176,7 +176,7 @@ func (h *Host) openPublic(ctx context.Context, intake *servers, failed chan<- er
 			failed <- err
 			return
 		}
-		if !intake.add(h.serve(l, handler, httpx.ServerConfig{}, failed)) {
+		if !intake.add(h.serve(l, h.inFlight.on("public", handler), httpx.ServerConfig{}, failed)) {
 			_ = l.Close() // stopping has begun
 			return
 		}

@@ -64,6 +64,7 @@ func (c *config) table() []setting {
 		{"DAPR_API_TOKEN", "what is shown to the sidecar", text{&c.sidecar.Token}},
 		{"SIDECART_GATEWAY_ADDR", "where the gateway listens to the public (127.0.0.1:8080)", address{&c.gatewayAddr}},
 		{"SIDECART_LISTEN_HOST", "address of the app and internal listeners (127.0.0.1)", text{&c.host.ListenHost}},
+		{"SIDECART_INTERNAL_HOST", "address of the internal listener, if another (that of SIDECART_LISTEN_HOST)", text{&c.host.InternalHost}},
 		{"SIDECART_INTERNAL_PORT", "metrics and health for operators; unset: a free port", number{&c.host.InternalPort, 0, 65535}},
 		{"SIDECART_PUBSUB", "the broker's component (pubsub)", text{&c.host.Brokers.Present}},
 		{"SIDECART_PUBSUB_NEXT", "a second broker's component, to move to; unset: none", text{&c.host.Brokers.Next}},
