@@ -44,6 +44,7 @@ func serveCommand(getenv func(string) string) *cobra.Command {
 			if err != nil {
 				return &configError{err}
 			}
+			collectLate(getenv)
 			return serve(cmd, c, chosen)
 		},
 	}
