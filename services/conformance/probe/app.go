@@ -59,7 +59,7 @@ func (a *app) guarded(next http.Handler) http.Handler {
 
 func (a *app) subscriptions(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.MarshalWrite(w, []map[string]string{{"pubsubname": sidecar.PubSub, "topic": a.topic, "route": "/events"}})
+	_ = json.MarshalWrite(w, []sidecar.Subscription{sidecar.NewSubscription(sidecar.PubSub, a.topic, "/events")})
 }
 
 func (a *app) event(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -90,6 +91,17 @@ func TestCloudEventsKeepEverythingWeSet(t *testing.T) {
 	back, err = DecodeCloudEvent([]byte(`{"id":"a","topic":"order","pubsubname":"pubsub","data":{}}`))
 	require.NoError(t, err)
 	assert.Equal(t, "a", back.ID)
+
+	around := func(raw string) string {
+		return `{"id":"made up","topic":"order","data_base64":"` + base64.StdEncoding.EncodeToString([]byte(raw)) + `"}`
+	}
+	back, err = DecodeCloudEvent([]byte(around(string(encoded))))
+	require.NoError(t, err)
+	assert.Equal(t, event, back, "what Dapr puts around the bytes says nothing")
+	for _, wrong := range []string{around(``), around(`{`), `{"data_base64":"?"}`} {
+		_, err = DecodeCloudEvent([]byte(wrong))
+		require.Error(t, err, wrong)
+	}
 }
 
 func TestBindingAnswers(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -220,12 +221,20 @@ func raceToCreate(t *testing.T, s State) {
 	}
 }
 
+// Whether the app asks for the bytes or, as releases before did, for an event that Dapr has read.
 func TestPublishOverTheRealSidecarKeepsTheEnvelope(t *testing.T) {
+	for name, metadata := range map[string]map[string]string{"bytes": NewSubscription("", "", "").Metadata, "read by Dapr": nil} {
+		t.Run(name, func(t *testing.T) { publishOverTheRealSidecar(t, metadata) })
+	}
+}
+
+func publishOverTheRealSidecar(t *testing.T, metadata map[string]string) {
+	t.Helper()
 	got := make(chan []byte, 1)
 	app := http.NewServeMux()
 	app.HandleFunc("GET /dapr/subscribe", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `[{"pubsubname":"pubsub","topic":"order","route":"/events/order"}]`)
+		_ = json.MarshalWrite(w, []Subscription{{Component: PubSub, Topic: "order", Route: "/events/order", Metadata: metadata}})
 	})
 	app.HandleFunc("POST /events/order", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
