@@ -95,8 +95,8 @@ func (r registries) setLogger(log logger.Logger) {
 }
 
 // registerComponents makes every compiled-in component known. Call it once,
-// before the runtime is made.
-func registerComponents(r registries) {
+// before the runtime is made. ending is closed when the process is told to end.
+func registerComponents(r registries, ending <-chan struct{}) {
 	r.state.RegisterComponent(statememory.NewInMemoryStateStore, "in-memory")
 	r.state.RegisterComponent(statesqlite.NewSQLiteStateStore, "sqlite", "sqlite3")
 	r.state.RegisterComponent(stateredis.NewRedisStateStore, "redis")
@@ -139,7 +139,7 @@ func registerComponents(r registries) {
 	r.conversation.RegisterComponent(chatopenai.NewOpenAI, "openai")
 	r.conversation.RegisterComponent(chatollama.NewOllama, "ollama")
 
-	r.names.RegisterComponent(names.New, "sqlite")
+	r.names.RegisterComponent(names.New(ending), "sqlite")
 	r.names.RegisterComponent(namesmdns.NewResolver, "mdns")
 
 	r.middleware.RegisterComponent(httpMiddleware(bearer.NewBearerMiddleware), "bearer")

@@ -50,11 +50,11 @@ func serve(log logger.Logger, opts *options.Options) error {
 	}
 	log.Infof("starting Dapr runtime %s, app id %q", buildinfo.Version(), opts.AppID)
 
+	ctx := signals.Context()
 	reg := defaultRegistries()
 	reg.setLogger(logger.NewLogger("dapr.contrib"))
-	registerComponents(reg)
+	registerComponents(reg, ctx.Done())
 
-	ctx := signals.Context()
 	// Each context on the channel lives until the next SIGHUP. The first one
 	// is there at once; the channel is closed at shutdown.
 	for instance := range signals.OnHUP(ctx) {

@@ -157,6 +157,12 @@ type daprd struct {
 // startDaprd starts the process and makes the test's end stop it gracefully.
 func startDaprd(t *testing.T, appID, dir string, env []string, resources ...string) *daprd {
 	t.Helper()
+	return startDaprdWith(t, appID, dir, env, nil, resources...)
+}
+
+// startDaprdWith is startDaprd with more arguments.
+func startDaprdWith(t *testing.T, appID, dir string, env, more []string, resources ...string) *daprd {
+	t.Helper()
 	ports := freePorts(t, 3)
 	args := []string{
 		"--app-id", appID,
@@ -165,6 +171,7 @@ func startDaprd(t *testing.T, appID, dir string, env []string, resources ...stri
 		"--enable-metrics=false", "--scheduler-host-address", "", "--placement-host-address", "",
 		"--config", absolute(t, "../../dapr-config/config.yaml"),
 	}
+	args = append(args, more...)
 	for _, folder := range resources {
 		args = append(args, "--resources-path", absolute(t, folder))
 	}

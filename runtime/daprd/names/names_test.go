@@ -7,8 +7,10 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dapr/components-contrib/nameresolution"
+	contrib "github.com/dapr/components-contrib/nameresolution/sqlite"
 	"github.com/dapr/kit/logger"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,7 +35,7 @@ func TestManyOpenOneNewFile(t *testing.T) {
 			errs      [sidecars]error
 		)
 		for i := range sidecars {
-			resolvers[i] = New(logger.NewLogger("test")).(*resolver)
+			resolvers[i] = New(nil)(logger.NewLogger("test")).(*resolver)
 			together.Go(func() {
 				<-start
 				errs[i] = resolvers[i].init(t.Context(), metadataFor(file, i))
@@ -77,7 +79,7 @@ func TestOnlyALockedFileIsTriedAgain(t *testing.T) {
 		fails bool
 	}{{busy, 3, false}, {errors.New("unable to open database file"), 1, true}} {
 		made := 0
-		r := newResolver(logger.NewLogger("test"), func() nameresolution.Resolver {
+		r := newResolver(logger.NewLogger("test"), nil, func() nameresolution.Resolver {
 			made++
 			return locked{times: &c.times, err: c.err}
 		})
@@ -89,4 +91,35 @@ func TestOnlyALockedFileIsTriedAgain(t *testing.T) {
 			assert.Equal(t, 4, made, "one component for each attempt")
 		}
 	}
+}
+
+// TestAnEndingSidecarIsNotFound: whoever is told to end is found no more, and still finds the others.
+func TestAnEndingSidecarIsNotFound(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "names.db")
+	leave := make(chan struct{})
+	going := New(leave)(logger.NewLogger("test"))
+	require.NoError(t, going.Init(t.Context(), metadataFor(file, 1)))
+	stays := New(nil)(logger.NewLogger("test"))
+	require.NoError(t, stays.Init(t.Context(), metadataFor(file, 2)))
+	found := func(by nameresolution.Resolver, app string) string {
+		address, err := by.ResolveID(t.Context(), nameresolution.ResolveRequest{ID: app})
+		if err != nil {
+			require.ErrorIs(t, err, contrib.ErrNoHost)
+		}
+		return address
+	}
+	require.Equal(t, "127.0.0.1:4001", found(stays, "app-1"))
+	close(leave)
+	require.Eventually(t, func() bool { return found(stays, "app-1") == "" }, 10*time.Second, time.Millisecond)
+	assert.Equal(t, "127.0.0.1:4002", found(going, "app-2"), "it still finds others")
+
+	// The place that it leaves can be taken before it has ended.
+	next := New(nil)(logger.NewLogger("test"))
+	meta := metadataFor(file, 1)
+	meta.Instance.DaprInternalPort = 4003
+	require.NoError(t, next.Init(t.Context(), meta))
+	assert.Equal(t, "127.0.0.1:4003", found(stays, "app-1"))
+	require.NoError(t, going.Close())
+	assert.Equal(t, "127.0.0.1:4003", found(stays, "app-1"))
+	require.NoError(t, errors.Join(next.Close(), stays.Close()))
 }
