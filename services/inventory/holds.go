@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
@@ -21,6 +23,42 @@ const dropWithin = 3 * time.Second
 type part struct {
 	shard int
 	lines []inventoryapi.HoldLine
+}
+
+// holdEach answers the holds of several orders, each as if it had been asked for alone. All of them are given to their
+// shards at once, so that they share commits.
+func (s *Service) holdEach(ctx context.Context, asks []inventoryapi.HoldRequest) inventoryapi.HoldsAnswer {
+	answer := inventoryapi.HoldsAnswer{Results: make([]inventoryapi.HoldResult, len(asks))}
+	var all sync.WaitGroup
+	for i, ask := range asks {
+		all.Go(func() {
+			hold, err := s.holdOne(ctx, ask)
+			if err != nil {
+				answer.Results[i].Refusal = inventoryapi.RefusalOf(err)
+				return
+			}
+			answer.Results[i].Hold = &hold
+		})
+	}
+	all.Wait()
+	return answer
+}
+
+// holdOne is one hold of several. What goes wrong with it is its own affair, and its cause is told here, because the
+// answer to them all is no failure.
+func (s *Service) holdOne(ctx context.Context, ask inventoryapi.HoldRequest) (hold inventoryapi.Hold, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+		if e := errs.From(err); e != nil && e.Kind == errs.Internal {
+			s.deps.Log.ErrorContext(ctx, "a hold failed", "hold", ask.ID, "error", err)
+		}
+	}()
+	if err := checkHold(ask); err != nil {
+		return inventoryapi.Hold{}, err
+	}
+	return s.hold(ctx, ask)
 }
 
 // hold sets all lines aside or none. Within a shard that is one commit. Over several shards it is one commit each;
@@ -119,9 +157,9 @@ func missing(err error) (unknown []string, short []inventoryapi.Shortage, ok boo
 	}
 	switch e.Code {
 	case inventoryapi.CodeUnknownSKU:
-		unknown, ok = e.Extra["unknown_skus"].([]string)
+		unknown, ok = e.Extra[inventoryapi.MemberUnknownSKUs].([]string)
 	case inventoryapi.CodeSoldOut:
-		short, ok = e.Extra["skus"].([]inventoryapi.Shortage)
+		short, ok = e.Extra[inventoryapi.MemberSKUs].([]inventoryapi.Shortage)
 	}
 	return slices.Clone(unknown), slices.Clone(short), ok
 }

@@ -1,16 +1,19 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
+	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
@@ -293,4 +296,64 @@ func TestRestartKeepsEverything(t *testing.T) {
 		later(2 * time.Minute)
 		again.stock(skus[0], 2, 0, 3)
 	})
+}
+
+func (s *shop) holds(asks ...inventoryapi.HoldRequest) []inventoryapi.HoldResult {
+	s.t.Helper()
+	var answer inventoryapi.HoldsAnswer
+	s.call("POST", "/internal/holds/batch", inventoryapi.HoldsRequest{Holds: asks}).is(200, &answer)
+	require.Len(s.t, answer.Results, len(asks))
+	return answer.Results
+}
+
+func TestHoldsOfSeveralOrdersAreAnsweredOneByOne(t *testing.T) {
+	inShop(t, 2, func(s *shop) {
+		skus := s.spread(2)
+		s.put(skus[0], 3)
+		s.put(skus[1], 1)
+		ask := func(id string, pairs ...any) inventoryapi.HoldRequest {
+			return inventoryapi.HoldRequest{ID: id, HoldSeconds: 60, Lines: lines(pairs...)}
+		}
+		before := len(s.store.Keys("inventory/journal/"))
+		results := s.holds(
+			ask("o0", skus[1], 1, skus[0], 1), ask("o1", skus[0], 1), ask("o2", skus[0], 9, "nope", 1), ask("o3", skus[0], 9),
+			ask("", skus[0], 1), ask("o5", skus[0], 0), ask("o1", skus[0], 1),
+		)
+		assert.LessOrEqual(t, len(s.store.Keys("inventory/journal/"))-before, 3, "they share commits")
+		for i, id := range map[int]string{0: "o0", 1: "o1", 6: "o1"} {
+			require.NotNil(t, results[i].Hold, "%+v", results[i].Refusal)
+			assert.Nil(t, results[i].Refusal)
+			assert.Equal(t, id, results[i].Hold.ID)
+		}
+		assert.Equal(t, []string{skus[1], skus[0]}, []string{results[0].Hold.Lines[0].SKU, results[0].Hold.Lines[1].SKU}, "in the request's order")
+		assert.Equal(t, []string{"nope"}, results[2].Refusal.UnknownSKUs)
+		assert.Equal(t, 409, results[3].Refusal.Status)
+		require.Len(t, results[3].Refusal.SKUs, 1)
+		assert.Equal(t, int64(9), results[3].Refusal.SKUs[0].Requested)
+		assert.Equal(t, "/id", results[4].Refusal.Errors[0].Field)
+		assert.Equal(t, "/lines/0/quantity", results[5].Refusal.Errors[0].Field)
+		assert.Equal(t, inventoryapi.CodeIDReused, s.holds(ask("o1", skus[0], 2))[0].Refusal.Code)
+		s.stock(skus[0], 1, 2, 0)
+		s.stock(skus[1], 0, 1, 0)
+
+		for _, n := range []int{0, inventoryapi.MaxHolds + 1} {
+			p := s.call("POST", "/internal/holds/batch", inventoryapi.HoldsRequest{Holds: make([]inventoryapi.HoldRequest, n)}).refused(400, "invalid_request")
+			assert.Equal(t, "/holds", p["errors"].([]any)[0].(map[string]any)["field"])
+		}
+	})
+}
+
+func TestRefusalsGoOverTheWireWhole(t *testing.T) {
+	overloaded := errs.Overloaded("the queue")
+	for _, e := range []*errs.Error{
+		overloaded, errs.InvalidField("/id", "is ugly"), errs.OutcomeUnknown(nil),
+		errs.From(refuseLines([]string{"a"}, nil)), errs.From(refuseLines(nil, []inventoryapi.Shortage{{SKU: "a", Requested: 2, Available: 1}})),
+	} {
+		encoded, err := json.Marshal(inventoryapi.RefusalOf(fmt.Errorf("wrapped: %w", e)))
+		require.NoError(t, err)
+		var r inventoryapi.Refusal
+		require.NoError(t, json.Unmarshal(encoded, &r))
+		assert.Equal(t, e, r.Err())
+	}
+	assert.NotContains(t, fmt.Sprint(inventoryapi.RefusalOf(errors.New("redis: 10.0.0.7"))), "redis", "the cause stays here")
 }

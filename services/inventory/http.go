@@ -160,6 +160,17 @@ func (s *Service) postHold(c echo.Context) error {
 	return c.JSON(http.StatusCreated, hold)
 }
 
+func (s *Service) postHolds(c echo.Context) error {
+	var body inventoryapi.HoldsRequest
+	if err := httpx.Decode(c, &body); err != nil {
+		return err
+	}
+	if err := firstError(checkCount("/holds", len(body.Holds), inventoryapi.MaxHolds), s.loaded()); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, s.holdEach(c.Request().Context(), body.Holds))
+}
+
 func (s *Service) postHoldRelease(c echo.Context) error {
 	id, err := httpx.PathParam(c, "id")
 	if err != nil {

@@ -20,7 +20,7 @@ func idReused(what string) *errs.Error {
 func refuseLines(unknown []string, short []inventoryapi.Shortage) error {
 	if len(unknown) > 0 {
 		return errs.New(errs.Unprocessable, inventoryapi.CodeUnknownSKU, "there is no SKU "+strings.Join(unknown, ", ")).
-			With("unknown_skus", unknown)
+			With(inventoryapi.MemberUnknownSKUs, unknown)
 	}
 	if len(short) > 0 {
 		names := make([]string, len(short))
@@ -28,7 +28,7 @@ func refuseLines(unknown []string, short []inventoryapi.Shortage) error {
 			names[i] = s.SKU
 		}
 		return errs.New(errs.Conflict, inventoryapi.CodeSoldOut, "not enough is available of "+strings.Join(names, ", ")).
-			With("skus", short)
+			With(inventoryapi.MemberSKUs, short)
 	}
 	return nil
 }

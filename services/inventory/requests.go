@@ -129,7 +129,7 @@ func checkHold(r inventoryapi.HoldRequest) error {
 	err := firstError(
 		httpx.CheckID("/id", r.ID),
 		checkRange("/hold_seconds", r.HoldSeconds, 1, maxHoldSeconds),
-		checkCount("/lines", len(r.Lines)),
+		checkCount("/lines", len(r.Lines), inventoryapi.MaxHoldLines),
 	)
 	seen := make(map[string]bool, len(r.Lines))
 	for i, l := range r.Lines {
@@ -147,7 +147,7 @@ func checkHold(r inventoryapi.HoldRequest) error {
 }
 
 func checkRelease(r inventoryapi.ReleaseRequest) error {
-	err := checkCount("/skus", len(r.SKUs))
+	err := checkCount("/skus", len(r.SKUs), inventoryapi.MaxHoldLines)
 	for i, sku := range r.SKUs {
 		if err != nil {
 			return err
@@ -157,9 +157,9 @@ func checkRelease(r inventoryapi.ReleaseRequest) error {
 	return err
 }
 
-func checkCount(field string, n int) error {
-	if n < 1 || n > inventoryapi.MaxHoldLines {
-		return errs.InvalidField(field, "must have 1 to %d entries", inventoryapi.MaxHoldLines)
+func checkCount(field string, n, most int) error {
+	if n < 1 || n > most {
+		return errs.InvalidField(field, "must have 1 to %d entries", most)
 	}
 	return nil
 }

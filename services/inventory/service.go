@@ -110,6 +110,7 @@ func (s *Service) Register(g *echo.Group) {
 	g.POST("/v1/inventory/:sku/reservations/:id/confirm", s.confirm)
 	g.POST("/v1/inventory/:sku/reservations/:id/release", s.release)
 	g.POST("/internal/holds", s.postHold)
+	g.POST("/internal/holds/batch", s.postHolds)
 	g.POST("/internal/holds/:id/release", s.postHoldRelease)
 	s.journal.Register(g)
 	followers := []*follow.Follower{s.orders}

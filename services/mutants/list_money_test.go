@@ -100,6 +100,16 @@ var moneyMutants = []mutant{
 		}},
 	},
 	{
+		name: "hold-of-another-order-in-the-call", file: "order/holds.go", suite: "order", run: "^TestOrdersThatWaitShareACallAndNothingElse$",
+		why:   "an order that shares a call with others is recorded on the first one's stock",
+		edits: []edit{{"o.hold = answer.Results[i].Hold", "o.hold = answer.Results[0].Hold"}},
+	},
+	{
+		name: "abandoned-hold-is-asked-for", file: "order/holds.go", suite: "order", run: "^TestAnOrderThatGivesUpWaitingChangedNothing$",
+		why:   "a customer who was told that nothing was changed has stock taken away from the others",
+		edits: []edit{{"if next.claimed.CompareAndSwap(false, true) {", "if next.claimed.Store(true); true {"}},
+	},
+	{
 		name: "second-charge-of-archived-is-kept", file: "order/decide_money.go", suite: "order", run: "^TestASecondChargeOfAnArchivedOrderIsRefunded$",
 		why: "a very late second charge is parked instead of refunded",
 		edits: []edit{{

@@ -247,6 +247,7 @@ func TestBadInputNamesTheField(t *testing.T) {
 			{line(`{"sku":"mug","quantity":1.5}`), "/lines/0/quantity", 400},
 			{line(`{"sku":"mug"}`), "/lines/0/quantity", 400},
 			{line(`{"sku":"a mug","quantity":1}`), "/lines/0/sku", 400},
+			{line(`{"sku":"..","quantity":1}`), "/lines/0/sku", 400},
 			{line(`{"sku":"mug","quantity":1},{"sku":"mug","quantity":1}`), "/lines/1/sku", 422},
 			{line(`{"sku":"mug","quantity":1,"price":1}`), "/lines/0/price", 400},
 			{contact(`{}`), "/contact", 400},

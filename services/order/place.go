@@ -12,13 +12,8 @@ import (
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
-// Deadlines of the calls to inventory; the rest of the request's time is for recording the order.
-const (
-	holdWithin    = 7 * time.Second
-	releaseWithin = 2 * time.Second
-)
-
-const holdsURL = "http://inventory/internal/holds"
+// releaseWithin bounds letting go of a hold that no order will come of.
+const releaseWithin = 2 * time.Second
 
 // place holds the stock and records the order. Two requests with the same key at the same moment both come here:
 // inventory gives both the same hold if they ask for the same lines (and refuses the second if not), and the journal
@@ -54,35 +49,32 @@ func (s *Service) place(ctx context.Context, id string, r orderapi.PlaceRequest)
 }
 
 // hold asks inventory to set every line aside under the order's id, or none of them.
-func (s *Service) hold(ctx context.Context, id string, r orderapi.PlaceRequest) (inventoryapi.Hold, error) {
-	ctx, cancel := context.WithTimeout(ctx, holdWithin)
-	defer cancel()
+func (s *Service) hold(ctx context.Context, id string, r orderapi.PlaceRequest) (*inventoryapi.Hold, error) {
 	seconds := int64((s.cfg.PayWithin + s.cfg.holdMargin() + time.Second - 1) / time.Second)
-	ask := inventoryapi.HoldRequest{ID: id, HoldSeconds: seconds}
-	for _, l := range r.Lines {
-		ask.Lines = append(ask.Lines, inventoryapi.HoldLine{SKU: l.SKU, Quantity: l.Quantity})
+	ask := inventoryapi.HoldRequest{ID: id, HoldSeconds: seconds, Lines: make([]inventoryapi.HoldLine, len(r.Lines))}
+	for i, l := range r.Lines {
+		ask.Lines[i] = inventoryapi.HoldLine(l)
 	}
-	var hold inventoryapi.Hold
-	err := httpx.Call(ctx, s.deps.Client, http.MethodPost, holdsURL, ask, &hold)
+	hold, err := s.holds.hold(ctx, ask)
 	if err == nil {
 		return hold, nil
 	}
 	e := errs.From(err)
 	switch e.Code {
 	case inventoryapi.CodeSoldOut, inventoryapi.CodeUnknownSKU:
-		return hold, err
+		return nil, err
 	case inventoryapi.CodeIDReused:
-		return hold, refuseReusedKey()
+		return nil, refuseReusedKey()
 	}
 	if e.Kind == errs.Unavailable || e.Kind == errs.TooMany {
-		return hold, err
+		return nil, err
 	}
 	// Whatever else inventory has against the request is a misunderstanding between us and not the caller's fault.
-	return hold, errs.New(errs.Internal, errs.CodeInternal, "something went wrong on our side").Wrap(err)
+	return nil, errs.New(errs.Internal, errs.CodeInternal, "something went wrong on our side").Wrap(err)
 }
 
 // release lets go of a hold that no order will come of. If it fails, the hold expires by itself.
-func (s *Service) release(ctx context.Context, id string, hold inventoryapi.Hold) {
+func (s *Service) release(ctx context.Context, id string, hold *inventoryapi.Hold) {
 	ctx, cancel := context.WithTimeout(ctx, releaseWithin)
 	defer cancel()
 	var ask inventoryapi.ReleaseRequest
@@ -95,7 +87,7 @@ func (s *Service) release(ctx context.Context, id string, hold inventoryapi.Hold
 }
 
 // priced turns a hold into the lines and the total of an order.
-func priced(hold inventoryapi.Hold) ([]orderapi.Line, money.Money, error) {
+func priced(hold *inventoryapi.Hold) ([]orderapi.Line, money.Money, error) {
 	lines := make([]orderapi.Line, len(hold.Lines))
 	var total money.Money
 	for i, l := range hold.Lines {

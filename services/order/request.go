@@ -79,8 +79,8 @@ func checkPlace(r orderapi.PlaceRequest) error {
 	seen := make(map[string]bool, len(r.Lines))
 	for i, l := range r.Lines {
 		sku := fmt.Sprintf("/lines/%d/sku", i)
-		if !skuPattern.MatchString(l.SKU) {
-			return errs.InvalidField(sku, "must be 1 to 64 letters, digits, dots, dashes or underscores")
+		if !skuPattern.MatchString(l.SKU) || l.SKU == "." || l.SKU == ".." {
+			return errs.InvalidField(sku, "must be 1 to 64 letters, digits, dots, dashes or underscores, and no dot segment")
 		}
 		if l.Quantity < 1 || l.Quantity > orderapi.MaxLineQuantity {
 			return errs.InvalidField(fmt.Sprintf("/lines/%d/quantity", i), "must be from 1 to %d", orderapi.MaxLineQuantity)

@@ -90,6 +90,7 @@ type Service struct {
 	views     *archive.Store[orderapi.Order]
 	lists     *archive.List
 	archiver  *archive.Archiver[*state, orderapi.Order]
+	holds     *holder
 	payments  *follow.Follower
 	inventory *follow.Follower
 }
@@ -102,7 +103,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, deps: deps}
+	s := &Service{cfg: cfg, deps: deps, holds: newHolder(deps.Client)}
 	var err error
 	s.log, err = journal.New(cfg.Journal, machine{}, journal.Deps{
 		State: deps.State, Publish: journal.AnnounceOn(deps.Publisher), Now: deps.Now, Writer: deps.Writer,
@@ -153,7 +154,7 @@ func (s *Service) Follows() map[string]func(context.Context, []byte) bool {
 
 // Run works until ctx ends. The journal ends last.
 func (s *Service) Run(ctx context.Context) error {
-	return stage.Run(ctx, s.log.Run, s.payments.Run, s.inventory.Run, s.archiver.Run, s.timeOuts)
+	return stage.Run(ctx, s.log.Run, s.holds.run, s.payments.Run, s.inventory.Run, s.archiver.Run, s.timeOuts)
 }
 
 // Ready is nil when the journal can commit.

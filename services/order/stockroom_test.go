@@ -20,9 +20,14 @@ type stockroom struct {
 	available map[string]int64
 	currency  map[string]string
 	holds     map[string]heldBy
-	asked     int
+	asked     int // holds
+	calls     int // in so many calls
 	// answer, if set, may take the place of what would be answered; the hold is made all the same.
 	answer func() error
+	// gate, if set, is where a call waits before it is looked at.
+	gate func()
+	// absent is an inventory that has no such route.
+	absent bool
 }
 
 type heldBy struct {
@@ -35,24 +40,44 @@ func newStockroom() *stockroom {
 }
 
 func (s *stockroom) register(g *echo.Group) {
-	g.POST("/internal/holds", s.postHold)
+	g.POST("/internal/holds/batch", s.postHolds)
 	g.POST("/internal/holds/:id/release", s.postRelease)
 }
 
-func (s *stockroom) postHold(c echo.Context) error {
-	var ask inventoryapi.HoldRequest
+func (s *stockroom) postHolds(c echo.Context) error {
+	var ask inventoryapi.HoldsRequest
 	if err := httpx.Decode(c, &ask); err != nil {
 		return err
 	}
+	if s.absent {
+		return echo.ErrNotFound
+	}
+	if s.gate != nil {
+		s.gate()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.calls++
+	var answer inventoryapi.HoldsAnswer
+	for _, one := range ask.Holds {
+		hold, err := s.hold(one)
+		if err != nil {
+			answer.Results = append(answer.Results, inventoryapi.HoldResult{Refusal: inventoryapi.RefusalOf(err)})
+			continue
+		}
+		answer.Results = append(answer.Results, inventoryapi.HoldResult{Hold: &hold})
+	}
+	return c.JSON(http.StatusOK, answer)
+}
+
+func (s *stockroom) hold(ask inventoryapi.HoldRequest) (inventoryapi.Hold, error) {
 	s.asked++
 	held, there := s.holds[ask.ID]
 	if there && held.hold.ExpiresAt.After(time.Now()) {
 		if !reflect.DeepEqual(held.lines, ask.Lines) {
-			return errs.New(errs.Unprocessable, inventoryapi.CodeIDReused, "other lines")
+			return inventoryapi.Hold{}, errs.New(errs.Unprocessable, inventoryapi.CodeIDReused, "other lines")
 		}
-		return c.JSON(http.StatusCreated, held.hold)
+		return held.hold, nil
 	}
 	if there { // it has expired: the stock is back and taken anew
 		s.giveBack(ask.ID)
@@ -75,9 +100,9 @@ func (s *stockroom) postHold(c echo.Context) error {
 	}
 	switch {
 	case unknown != nil:
-		return errs.New(errs.Unprocessable, inventoryapi.CodeUnknownSKU, "unknown SKU").With("unknown_skus", unknown)
+		return hold, errs.New(errs.Unprocessable, inventoryapi.CodeUnknownSKU, "unknown SKU").With("unknown_skus", unknown)
 	case short != nil:
-		return errs.New(errs.Conflict, inventoryapi.CodeSoldOut, "not enough stock").With("skus", short)
+		return hold, errs.New(errs.Conflict, inventoryapi.CodeSoldOut, "not enough stock").With("skus", short)
 	}
 	for _, l := range ask.Lines {
 		s.available[l.SKU] -= l.Quantity
@@ -85,10 +110,10 @@ func (s *stockroom) postHold(c echo.Context) error {
 	s.holds[ask.ID] = heldBy{ask.Lines, hold}
 	if s.answer != nil {
 		if err := s.answer(); err != nil {
-			return err
+			return hold, err
 		}
 	}
-	return c.JSON(http.StatusCreated, hold)
+	return hold, nil
 }
 
 func (s *stockroom) postRelease(c echo.Context) error {

@@ -17,7 +17,8 @@ const (
 	CodeHoldContended      = "hold_contended"
 )
 
-// HoldRequest is the body of POST /internal/holds. Repeating it with the same id is safe and gives the first
+// HoldRequest is what one order asks for, and the body of POST /internal/holds, which orders of earlier releases use
+// while they are replaced. Repeating it with the same id is safe and gives the first
 // answer; the same id with other lines while the first hold stands is 422 id_reused.
 type HoldRequest struct {
 	ID          string     `json:"id"`           // the order's, 1 to 128 characters
@@ -33,6 +34,27 @@ type HoldLine struct {
 
 // MaxHoldLines bounds the lines of one hold.
 const MaxHoldLines = 50
+
+// HoldsRequest is the body of POST /internal/holds/batch: what several orders ask for, each as if it had asked alone.
+// The list is 1 to MaxHolds long, and with it the body stays within what a service reads.
+type HoldsRequest struct {
+	Holds []HoldRequest `json:"holds"`
+}
+
+// MaxHolds bounds the holds of one call.
+const MaxHolds = 128
+
+// HoldsAnswer has a result for each hold that was asked for, in the order of the request. An order that is refused
+// takes nothing from the others. When the call as a whole fails, nobody knows of any of them: repeating is safe.
+type HoldsAnswer struct {
+	Results []HoldResult `json:"results"`
+}
+
+// HoldResult is a hold or why there is none; one of the two.
+type HoldResult struct {
+	Hold    *Hold    `json:"hold,omitzero"`
+	Refusal *Refusal `json:"refusal,omitzero"`
+}
 
 // Hold is the answer to a HoldRequest: every line is held, at the price of that moment, in the request's order.
 // A refusal is 409 sold_out with the member skus ([]Shortage, every SKU that is short) or 422 unknown_sku with
