@@ -78,7 +78,7 @@ var journalMutants = []mutant{
 		name: "older-snapshot-wins", file: "kit/journal/snapshot.go", suite: journalPkg, run: "^TestASnapshotIsNeverReplacedByAnOlderOne$",
 		why: "a replica that is behind takes the snapshot back to before what was trimmed",
 		edits: []edit{
-			{"case newest >= v.seq:", "case newest == v.seq:"},
+			{"case h.Seq >= v.seq:", "case h.Seq == v.seq:"},
 			{"if h.Seq >= seq || busy ||", "if h.Seq == seq || busy ||"},
 			{"if h.Seq >= v.seq {", "if h.Seq == v.seq {"},
 		},

@@ -199,7 +199,7 @@ func (s *shard[S]) confirm(ctx context.Context, seq uint64) (verdict, error) {
 
 // accept makes a segment of ours the head.
 func (s *shard[S]) accept(t *trial[S], segment Segment, encoded []byte) {
-	t.view.seq, t.view.at = segment.Seq, segment.At
+	t.view.seq, t.view.at, t.view.bytes = segment.Seq, segment.At, t.view.bytes+uint64(t.bytes)
 	s.recent.add(stored{segment, len(encoded)})
 	s.advance(t.view)
 	s.journal.metrics.commits.Inc()

@@ -22,7 +22,7 @@ type Config struct {
 	MaxBatchBytes         int           // encoded events at which a segment takes no further command; default 192 KiB
 	MaxQueueCommands      int           // commands that wait, per shard; default 4096; over it errs.Overloaded
 	CommitWithin          time.Duration // from taking a batch to giving up on it; default 5 s
-	SnapshotEverySegments uint64        // default 500
+	SnapshotEverySegments uint64        // at the soonest; default 500
 	SnapshotEvery         time.Duration // at the latest, if anything changed; default 10 min
 	TrimAfter             time.Duration // the idempotency window: no younger segment is deleted; default 24 h
 	TrimEvery             time.Duration // default an hour, or a quarter of TrimAfter if that is less
@@ -64,8 +64,17 @@ const (
 	storeCallWithin     = 10 * time.Second // one call in the background (load, snapshot, trim)
 	firstBackOff        = 5 * time.Millisecond
 	maxBackOff          = 500 * time.Millisecond
-	abandonedSetAfter   = 4 * time.Minute // a snapshot that takes longer than half of this gives up, at this others call it abandoned
-	retiredSetsPerShard = 8               // chunk sets that may wait for their deletion
+	retiredSetsPerShard = 8 // chunk sets that may wait for their deletion
+
+	// Snapshots. One is due when nine times its own size was committed since the last, so that writing them is at most a
+	// tenth of what is written however large the state is; a start then reads at most ten times the state.
+	snapshotEveryOwnSizes = 9
+	smallSnapshotBytes    = 128 << 10              // up to here the number of segments decides alone
+	snapshotRests         = 4                      // after a chunk, the times that it took: a fifth of one processor is the most that a dump uses
+	maxSnapshotRest       = 250 * time.Millisecond // when the store is slow the processor is idle anyway
+	snapshotWithin        = 5 * time.Minute        // one that takes longer has failed
+	renewSetEvery         = 10 * time.Second       // a writer shows that it lives
+	abandonedSetAfter     = 45 * time.Second       // without that, others take it for dead; being wrong costs one snapshot
 )
 
 var serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)

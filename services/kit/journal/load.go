@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"time"
 
@@ -56,10 +57,10 @@ func (s *shard[S]) loadOnce(ctx context.Context) (set string, err error) {
 		if err != nil {
 			return h.Set, err
 		}
-		s.nextSnapshot.Store(h.Seq + s.journal.cfg.SnapshotEverySegments)
+		s.planSnapshot(h, v.bytes)
 		s.advance(v)
-	} else if s.nextSnapshot.Load() == 0 {
-		s.nextSnapshot.Store(h.Seq + s.journal.cfg.SnapshotEverySegments)
+	} else if s.nextSnapshot.Load().seq == math.MaxUint64 {
+		s.planSnapshot(h, s.head().bytes)
 	}
 	s.headKnown = time.Time{} // so that catchUp compares what it finds with the newest header
 	return h.Set, s.catchUp(ctx)

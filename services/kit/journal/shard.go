@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -31,7 +32,7 @@ type shard[S any] struct {
 	syncDue chan struct{} // room for one: a round waits
 
 	snapshotDue    chan struct{}
-	nextSnapshot   atomic.Uint64 // the head at which a snapshot is due
+	nextSnapshot   atomic.Pointer[snapshotPoint]
 	trimmedThrough atomic.Uint64 // as the last header read said; another replica may have gone further
 
 	acks struct { // how far followers have durably come, as far as this process was told
@@ -65,6 +66,7 @@ func newShard[S any](j *Journal[S], number int) *shard[S] {
 	}
 	s.acks.through = make(map[string]uint64)
 	s.committed.Store(emptyView(j.machine))
+	s.nextSnapshot.Store(&snapshotPoint{seq: math.MaxUint64}) // until load knows the last one
 	return s
 }
 
@@ -143,7 +145,7 @@ func (s *shard[S]) advance(v *view[S]) {
 	s.tellMove(old, v)
 	s.unsettled = false // whatever was under way was for a number that is taken now
 	s.journal.metrics.head.WithLabelValues(shardLabel(s.number)).Set(float64(v.seq))
-	if v.seq >= s.nextSnapshot.Load() {
+	if s.nextSnapshot.Load().reached(v.seq, v.bytes) {
 		select {
 		case s.snapshotDue <- struct{}{}:
 		default:

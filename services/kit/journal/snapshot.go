@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -41,20 +42,37 @@ func dump[S any](m Machine[S], v *view[S], emit func(snapshotRecord) error) erro
 	return m.Dump(v.domain, encode)
 }
 
+// snapshotPoint is when the next snapshot is due: when both are reached.
+type snapshotPoint struct {
+	seq   uint64
+	bytes uint64 // as view.bytes counts
+}
+
+func (p *snapshotPoint) reached(seq, bytes uint64) bool { return seq >= p.seq && bytes >= p.bytes }
+
+// planSnapshot says when the next snapshot is due after the one that h names, bytes being the view's at that time.
+func (s *shard[S]) planSnapshot(h Header, bytes uint64) {
+	next := snapshotPoint{seq: h.Seq + s.journal.cfg.SnapshotEverySegments, bytes: bytes}
+	if h.Bytes > smallSnapshotBytes {
+		next.bytes += snapshotEveryOwnSizes * uint64(h.Bytes)
+	}
+	s.nextSnapshot.Store(&next)
+}
+
 // snapshot writes the committed state in the background. Chunks come first and the header last, by ETag and only over
 // an older one, so that a crash anywhere leaves a header whose chunks are all there.
 func (s *shard[S]) snapshot(ctx context.Context) error {
-	// A snapshot that takes as long as others wait before they call it abandoned has failed.
-	ctx, cancel := context.WithTimeout(ctx, abandonedSetAfter/2)
+	ctx, cancel := context.WithTimeout(ctx, snapshotWithin)
 	defer cancel()
 	v, began := s.head(), time.Now()
-	s.nextSnapshot.Store(v.seq + max(s.journal.cfg.SnapshotEverySegments/8, 1)) // unless this one succeeds
-	set, newest, err := s.announceSet(ctx, v.seq)
+	// Unless this one succeeds:
+	s.nextSnapshot.Store(&snapshotPoint{v.seq + max(s.journal.cfg.SnapshotEverySegments/8, 1), v.bytes})
+	set, h, err := s.announceSet(ctx, v.seq)
 	switch {
 	case err != nil:
 		return err
-	case newest >= v.seq: // another replica was first, or nothing has changed
-		s.nextSnapshot.Store(newest + s.journal.cfg.SnapshotEverySegments)
+	case h.Seq >= v.seq: // another replica was first, or nothing has changed
+		s.planSnapshot(h, v.bytes)
 		return nil
 	case set == "":
 		return nil
@@ -62,23 +80,23 @@ func (s *shard[S]) snapshot(ctx context.Context) error {
 	written, err := s.writeChunks(ctx, v, set)
 	if err == nil {
 		failpoint.Hit(failpoint.SnapshotHeader)
-		err = s.installSet(ctx, v, set, written)
+		h, err = s.installSet(ctx, v, set, written)
 	}
 	if err != nil {
 		s.retireSet(context.WithoutCancel(ctx), set)
 		return fmt.Errorf("journal: snapshot of shard %d at %d: %w", s.number, v.seq, err)
 	}
-	s.nextSnapshot.Store(v.seq + s.journal.cfg.SnapshotEverySegments)
+	s.planSnapshot(h, v.bytes)
 	s.journal.metrics.snapshotSeconds.Observe(time.Since(began).Seconds())
 	s.journal.metrics.snapshotBytes.Observe(float64(written.bytes))
 	return nil
 }
 
-// announceSet enters a new chunk set into the header and gives the newest snapshot's number. It gives no id when
-// that is as new, another replica is writing one, or too many sets wait for their deletion.
-func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, newest uint64, err error) {
+// announceSet enters a new chunk set into the header and gives that. It gives no id when the snapshot in it is as new,
+// another replica is writing one, or too many sets wait for their deletion.
+func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, h Header, err error) {
 	id, due := uuid.NewString(), false
-	h, err := s.changeHeader(ctx, func(h *Header) bool {
+	h, err = s.changeHeader(ctx, func(h *Header) bool {
 		if slices.ContainsFunc(h.OtherSets, func(o ChunkSet) bool { return o.ID == id }) {
 			due = true // an earlier try was stored although it reported an error
 			return false
@@ -100,19 +118,22 @@ func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, new
 		return true
 	})
 	if err != nil || !due {
-		return "", h.Seq, err
+		return "", h, err
 	}
-	return id, h.Seq, nil
+	return id, h, nil
 }
 
 // chunksWritten says what a set came to.
 type chunksWritten struct{ chunks, records, bytes int }
 
-// writeChunks writes the view in chunks, one after the other, so that what a crash leaves is always the first few.
+// writeChunks writes the view in chunks, one after the other, so that what a crash leaves is always the first few. It
+// rests after each, because who waits for a commit needs the processor, the sidecar and the store more.
 func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chunksWritten, error) {
 	var done chunksWritten
 	var next chunk
 	var nextBytes int
+	began := time.Now()
+	renewed := began
 	flush := func() error {
 		if len(next.Records) == 0 {
 			return nil
@@ -127,7 +148,15 @@ func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chu
 		failpoint.Hit(failpoint.SnapshotChunk)
 		done.chunks, done.bytes = done.chunks+1, done.bytes+len(value)
 		next.Records, nextBytes = next.Records[:0], 0
-		return nil
+		if err := pause(ctx, min(snapshotRests*time.Since(began), maxSnapshotRest)); err != nil {
+			return err
+		}
+		began = time.Now()
+		if began.Sub(renewed) < renewSetEvery {
+			return nil
+		}
+		renewed = began
+		return s.renewSet(ctx, set)
 	}
 	err := dump(s.journal.machine, v, func(r snapshotRecord) error {
 		size := len(r.Kind) + len(r.Data) + recordOverheadBytes
@@ -164,8 +193,8 @@ func (s *shard[S]) writeChunk(ctx context.Context, key string, value []byte) err
 }
 
 // installSet makes the set the snapshot and retires the one before it.
-func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chunksWritten) error {
-	_, err := s.changeHeader(ctx, func(h *Header) bool {
+func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chunksWritten) (Header, error) {
+	return s.changeHeader(ctx, func(h *Header) bool {
 		mine := slices.IndexFunc(h.OtherSets, func(o ChunkSet) bool { return o.ID == set && !o.Retired })
 		if h.Set == set || mine < 0 {
 			return false
@@ -182,6 +211,25 @@ func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chu
 		h.Chunks, h.Records, h.Bytes = w.chunks, w.records, w.bytes
 		return true
 	})
+}
+
+// errSetGone says that another replica took this process for dead and gave its chunk set up.
+var errSetGone = errors.New("journal: the chunk set was given up by another replica")
+
+// renewSet shows the other replicas that the writer of a set is alive.
+func (s *shard[S]) renewSet(ctx context.Context, set string) error {
+	now, gone := s.journal.deps.Now().UTC().Round(0), false
+	_, err := s.changeHeader(ctx, func(h *Header) bool {
+		mine := slices.IndexFunc(h.OtherSets, func(o ChunkSet) bool { return o.ID == set && !o.Retired })
+		if gone = mine < 0; gone || h.OtherSets[mine].Since.Equal(now) {
+			return false
+		}
+		h.OtherSets[mine].Since = now
+		return true
+	})
+	if err == nil && gone {
+		return errSetGone
+	}
 	return err
 }
 

@@ -101,7 +101,7 @@ func (t *trial[S]) record(events []Event) error {
 		if err != nil {
 			return errs.New(errs.Internal, errs.CodeInternal, "something went wrong on our side").Wrap(err)
 		}
-		records, decoded, bytes = append(records, r), append(decoded, back), bytes+len(r.Data)+len(r.Type)+recordOverheadBytes
+		records, decoded, bytes = append(records, r), append(decoded, back), bytes+r.size()
 	}
 	if err := t.fits(bytes); err != nil {
 		return err
@@ -125,9 +125,6 @@ func (t *trial[S]) fits(bytes int) error {
 	}
 	return nil
 }
-
-// recordOverheadBytes is what JSON puts around a record.
-const recordOverheadBytes = 24
 
 // catch turns a panic of the domain into an error.
 func catch(err *error) {

@@ -82,6 +82,12 @@ type Record struct {
 	Data jsontext.Value `json:"data"`
 }
 
+// size is what the record takes in a segment, in bytes.
+func (r Record) size() int { return len(r.Type) + len(r.Data) + recordOverheadBytes }
+
+// recordOverheadBytes is what JSON puts around a record.
+const recordOverheadBytes = 24
+
 // Segment is one committed batch: the value of the key {service}/journal/{shard}/{seq} and the data of the
 // CloudEvent that announces it.
 type Segment struct {

@@ -12,6 +12,7 @@ import (
 type view[S any] struct {
 	seq    uint64
 	at     time.Time // of segment seq
+	bytes  uint64    // of events applied since this process loaded the shard: what a snapshot is measured against
 	domain S
 	system *system
 	moved  chan struct{} // closed when a later view is committed
@@ -24,7 +25,7 @@ func emptyView[S any](m Machine[S]) *view[S] {
 // clone is an independent copy; only the shard's goroutine may make one, because copying a persistent map marks
 // the original as shared.
 func (v *view[S]) clone(m Machine[S]) *view[S] {
-	return &view[S]{seq: v.seq, at: v.at, domain: m.Clone(v.domain), system: v.system.clone(), moved: make(chan struct{})}
+	return &view[S]{seq: v.seq, at: v.at, bytes: v.bytes, domain: m.Clone(v.domain), system: v.system.clone(), moved: make(chan struct{})}
 }
 
 // apply changes the view by one decoded event of either kind.
@@ -51,6 +52,7 @@ func (v *view[S]) applySegment(m Machine[S], types Types, s Segment, key string)
 			return fatalf("journal: event %d of committed segment %s cannot be read: %w; run the version that wrote it", i, key, err)
 		}
 		v.apply(m, at, e)
+		v.bytes += uint64(r.size())
 	}
 	v.seq, v.at = s.Seq, s.At
 	return nil
