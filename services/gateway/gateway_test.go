@@ -29,6 +29,7 @@ type upstreams struct {
 }
 
 func (u *upstreams) RoundTrip(r *http.Request) (*http.Response, error) {
+	httpx.Propagate(r.Context(), r.Header) // as the host's transport does
 	body := ""
 	if r.Body != nil {
 		raw, _ := io.ReadAll(r.Body)

@@ -8,13 +8,17 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// pages are the gateway's own documents, by path.
-func (s *Service) pages(t *table) map[string]echo.HandlerFunc {
-	return map[string]echo.HandlerFunc{
-		"/":             index,
-		"/docs":         serve(t.docs),
-		"/openapi.json": serve(t.openAPI),
+// page is the gateway's own document at a path; nil if there is none.
+func (t *table) page(path string) echo.HandlerFunc {
+	switch path {
+	case "/":
+		return index
+	case "/docs":
+		return serve(t.docs)
+	case "/openapi.json":
+		return serve(t.openAPI)
 	}
+	return nil
 }
 
 // serve answers with a document, or with 304 when the caller has it.

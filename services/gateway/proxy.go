@@ -5,9 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/textproto"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +20,7 @@ import (
 func (s *Service) dispatch(c echo.Context, body []byte) error {
 	t := s.table.Load()
 	r := c.Request()
-	if page, ok := s.pages(t)[r.URL.Path]; ok {
+	if page := t.page(r.URL.Path); page != nil {
 		c.SetPath(r.URL.Path)
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			return notAllowed(c, "GET, HEAD")
@@ -90,19 +88,24 @@ func (s *Service) proxy(c echo.Context, service, method, path string, body []byt
 	if err != nil {
 		return errs.InvalidField("path", "is not properly escaped")
 	}
-	target := &url.URL{Scheme: "http", Host: service, Path: unescaped, RawPath: path, RawQuery: r.URL.RawQuery}
-	out, err := http.NewRequestWithContext(r.Context(), method, target.String(), bytes.NewReader(body))
-	if err != nil {
-		return err
+	// The transport is asked itself, since a proxy follows no redirects and keeps no cookies; it passes trace and request
+	// id on from the context.
+	out := (&http.Request{
+		Method: method, Host: service, Header: make(http.Header, len(r.Header)+2), ContentLength: int64(len(body)),
+		URL:  &url.URL{Scheme: "http", Host: service, Path: unescaped, RawPath: path, RawQuery: r.URL.RawQuery},
+		Body: http.NoBody,
+	}).WithContext(r.Context())
+	if len(body) > 0 {
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		out.Body, _ = out.GetBody()
 	}
-	out.Header = forwarded(r.Header)
-	httpx.Propagate(r.Context(), out.Header)
-	resp, err := s.deps.Client.Do(out)
+	copyHeader(out.Header, r.Header, notForwarded)
+	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
 		return unreachable(method, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, s.cfg.MaxAnswerBytes+1))
+	answer, err := readAll(resp.Body, resp.ContentLength, s.cfg.MaxAnswerBytes+1)
 	if err != nil {
 		return unreachable(method, err)
 	}
@@ -113,7 +116,7 @@ func (s *Service) proxy(c echo.Context, service, method, path string, body []byt
 		// Something between us and the service answered. What it says is about our inside.
 		return unreachable(method, errors.New(service+": answer "+strconv.Itoa(resp.StatusCode)+" is not a problem document"))
 	}
-	passBack(c.Response().Header(), resp.Header)
+	copyHeader(c.Response().Header(), resp.Header, notPassedBack)
 	if len(answer) == 0 {
 		return c.NoContent(resp.StatusCode)
 	}
@@ -143,46 +146,12 @@ func isOurs(resp *http.Response) bool {
 	return resp.StatusCode < http.StatusBadRequest || httpx.IsProblem(resp)
 }
 
-// Headers that end here, in both directions.
-var (
-	hopByHop = []string{
-		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
-		"Transfer-Encoding", "Upgrade",
+// readAll reads what r has, up to a bound. announced is its length as far as that is known, else below 0.
+func readAll(r io.Reader, announced, maxBytes int64) ([]byte, error) {
+	if announced < 0 || announced > maxBytes {
+		return io.ReadAll(io.LimitReader(r, maxBytes))
 	}
-	// What is made anew here, or must not be believed from outside.
-	notForwarded = []string{
-		"Host", "Content-Length", "Accept-Encoding", "Expect", "Traceparent", "Tracestate", "Baggage", "Grpc-Trace-Bin",
-		"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", httpx.HeaderRequestID,
-	}
-	notPassedBack = []string{
-		"Content-Length", "Content-Type", "Date", "Server", "Via", "Traceparent", "Tracestate", "Grpc-Trace-Bin", httpx.HeaderRequestID,
-	}
-)
-
-// internalPrefixes begin the names of headers that belong to our own machinery.
-var internalPrefixes = []string{"Dapr-", "X-Dapr-", "Daprapi", "X-Sidecart-", "Metadata."}
-
-func forwarded(in http.Header) http.Header { return without(in, notForwarded) }
-
-func passBack(into, from http.Header) {
-	for name, values := range without(from, notPassedBack) {
-		into[name] = values
-	}
-}
-
-// without copies a header but for what belongs to one connection, to our machinery, or is named.
-func without(in http.Header, names []string) http.Header {
-	out := make(http.Header, len(in))
-	for name, values := range in {
-		internal := slices.ContainsFunc(internalPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
-		if !internal && !slices.Contains(hopByHop, name) && !slices.Contains(names, name) {
-			out[name] = slices.Clone(values)
-		}
-	}
-	for _, list := range in["Connection"] {
-		for _, name := range strings.Split(list, ",") {
-			delete(out, textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name)))
-		}
-	}
-	return out
+	b := make([]byte, announced)
+	_, err := io.ReadFull(r, b)
+	return b, err
 }

@@ -5,7 +5,6 @@ import (
 	_ "embed" // the contract and the page
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -96,11 +95,12 @@ func (c Config) base() string {
 
 // Service is the gateway as a service of a host. Its methods are safe for concurrent use.
 type Service struct {
-	cfg      Config
-	deps     host.Deps
-	log      *slog.Logger
-	own      contractOf
-	inFlight chan struct{}
+	cfg       Config
+	deps      host.Deps
+	transport http.RoundTripper // of deps.Client
+	log       *slog.Logger
+	own       contractOf
+	inFlight  chan struct{}
 	// Looks at what browsers alone send (Sec-Fetch-Site, Origin); other programs pass.
 	crossOrigin *http.CrossOriginProtection
 	local       map[string]echo.HandlerFunc // the gateway's own operations by operationId
@@ -121,7 +121,13 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, deps: deps, log: deps.Log, inFlight: make(chan struct{}, cfg.MaxInFlight), crossOrigin: http.NewCrossOriginProtection()}
+	s := &Service{
+		cfg: cfg, deps: deps, log: deps.Log,
+		inFlight: make(chan struct{}, cfg.MaxInFlight), crossOrigin: http.NewCrossOriginProtection(),
+	}
+	if deps.Client != nil {
+		s.transport = deps.Client.Transport
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -193,7 +199,7 @@ func (s *Service) limited(next func(echo.Context, []byte) error) echo.HandlerFun
 		if err := s.crossOrigin.Check(r); err != nil {
 			return errs.New(errs.Forbidden, codeCrossOrigin, "a page of another site must not change anything here").Wrap(err)
 		}
-		body, err := io.ReadAll(r.Body)
+		body, err := readAll(r.Body, r.ContentLength, s.cfg.MaxBodyBytes+1)
 		if err != nil {
 			return bodyError(err, s.cfg.MaxBodyBytes)
 		}
