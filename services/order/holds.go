@@ -150,7 +150,8 @@ func (h *holder) ask(batch []*holding) {
 	err := httpx.Call(ctx, h.client, http.MethodPost, manyHoldsURL, request, &answer)
 	switch {
 	case errs.HasCode(err, errs.CodeNotFound):
-		err = notHeld(err) // an inventory of an earlier release, which is about to be replaced
+		h.askEach(ctx, batch)
+		return
 	case err == nil && len(answer.Results) != len(batch):
 		err = fmt.Errorf("order: %d holds asked for, %d answered", len(batch), len(answer.Results))
 	}
@@ -168,4 +169,22 @@ func (h *holder) ask(batch []*holding) {
 		}
 		w.done <- o
 	}
+}
+
+// askEach asks for the holds one by one: an inventory of the release before this one, which a rollout or a way back
+// puts beside us, does not know of many in one call.
+func (h *holder) askEach(ctx context.Context, batch []*holding) {
+	var all errgroup.Group
+	for _, w := range batch {
+		all.Go(func() error {
+			hold := new(inventoryapi.Hold)
+			err := httpx.Call(ctx, h.client, http.MethodPost, holdsURL, w.ask, hold)
+			if err != nil {
+				hold = nil
+			}
+			w.done <- holdOutcome{hold, err}
+			return nil
+		})
+	}
+	_ = all.Wait() // every answer is its order's
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -131,12 +132,23 @@ func TestStoppingAnswersWhoWaits(t *testing.T) {
 	})
 }
 
-func TestAnInventoryThatDoesNotKnowTheCallIsAskedAgainLater(t *testing.T) {
+func TestAnInventoryOfTheReleaseBeforeIsAskedOneByOne(t *testing.T) {
 	inShop(t, options{}, func(s *shop) {
+		s.stock.available["mug"] = 4
+		s.stock.old = true
+		var placed sync.WaitGroup
+		statuses := make([]int, 7)
+		for i := range statuses {
+			placed.Go(func() { statuses[i] = s.place(fmt.Sprint("k", i), basket("mug", 1)).status })
+		}
+		placed.Wait()
+		slices.Sort(statuses)
+		assert.Equal(t, []int{201, 201, 201, 201, 409, 409, 409}, statuses)
+		assert.Equal(t, len(statuses), s.stock.calls)
+		p := s.place("k", basket("mug", 1, "hat", 1)).refused(422, inventoryapi.CodeUnknownSKU)
+		assert.Equal(t, []any{"hat"}, p["unknown_skus"])
+		s.stock.old = false
 		s.stock.available["mug"] = 1
-		s.stock.absent = true
-		s.place("k", basket("mug", 1)).refused(503, errs.CodeUnavailable)
-		s.stock.absent = false
 		s.place("k", basket("mug", 1)).order(201)
 	})
 }

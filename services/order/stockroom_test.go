@@ -26,8 +26,8 @@ type stockroom struct {
 	answer func() error
 	// gate, if set, is where a call waits before it is looked at.
 	gate func()
-	// absent is an inventory that has no such route.
-	absent bool
+	// old is an inventory of the release before, which answers one hold at a time.
+	old bool
 }
 
 type heldBy struct {
@@ -40,6 +40,7 @@ func newStockroom() *stockroom {
 }
 
 func (s *stockroom) register(g *echo.Group) {
+	g.POST("/internal/holds", s.postHold)
 	g.POST("/internal/holds/batch", s.postHolds)
 	g.POST("/internal/holds/:id/release", s.postRelease)
 }
@@ -49,7 +50,7 @@ func (s *stockroom) postHolds(c echo.Context) error {
 	if err := httpx.Decode(c, &ask); err != nil {
 		return err
 	}
-	if s.absent {
+	if s.old {
 		return echo.ErrNotFound
 	}
 	if s.gate != nil {
@@ -68,6 +69,21 @@ func (s *stockroom) postHolds(c echo.Context) error {
 		answer.Results = append(answer.Results, inventoryapi.HoldResult{Hold: &hold})
 	}
 	return c.JSON(http.StatusOK, answer)
+}
+
+func (s *stockroom) postHold(c echo.Context) error {
+	var ask inventoryapi.HoldRequest
+	if err := httpx.Decode(c, &ask); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	hold, err := s.hold(ask)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, hold)
 }
 
 func (s *stockroom) hold(ask inventoryapi.HoldRequest) (inventoryapi.Hold, error) {

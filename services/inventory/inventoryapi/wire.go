@@ -17,7 +17,7 @@ const (
 	CodeHoldContended      = "hold_contended"
 )
 
-// HoldRequest is what one order asks for, and the body of POST /internal/holds, which orders of earlier releases use
+// HoldRequest is what one order asks for, and the body of POST /internal/holds, which orders of the release before use
 // while they are replaced. Repeating it with the same id is safe and gives the first
 // answer; the same id with other lines while the first hold stands is 422 id_reused.
 type HoldRequest struct {
