@@ -19,7 +19,7 @@ type Benchmark struct {
 	Name, About string
 	Long        bool     // only run when it is named
 	Stock       int64    // units of each SKU
-	Orders      bool     // whoever has a gateway gets orders through it; the others reservations
+	Kind        string   // of requests; orders and sales go to a gateway, and who has none gets reservations
 	Who         []string // names of contenders, or their beginnings up to the slash
 	Phases      []Phase
 	Axis        Axis // of its chart; its X must not fall from phase to phase
@@ -71,9 +71,14 @@ func Benchmarks() []Benchmark {
 			Goals: []Goal{over("sidecart/embedded", "nothing", 0.7, 0.9), over("sidecart/redis", "nothing", 0.7, 0.9)},
 		},
 		{
-			Name: "orders", About: "orders of one line through the gateway, closed loop; nothing takes reservations", Stock: plenty, Orders: true,
+			Name: "orders", About: "orders of one line through the gateway, closed loop; nothing takes reservations", Stock: plenty, Kind: Orders,
 			Who: []string{"sidecart", "nothing"}, Phases: []Phase{{Label: capacity}},
 			Goals: []Goal{over("sidecart/embedded", "nothing", 0.15, 0.25), over("sidecart/redis", "nothing", 0.15, 0.25)},
+		},
+		{
+			Name: "sales", About: "whole sales: an order of one line through the gateway, its payment, and the message that it is paid, closed loop", Stock: plenty, Kind: Sales,
+			Who: []string{"sidecart", "workflow"}, Phases: []Phase{{Label: capacity}},
+			Goals: []Goal{over("sidecart/embedded", "workflow/embedded", 10, 20), told("sidecart/redis", "workflow/embedded")},
 		},
 		{
 			Name: "latency", About: "reservations in an open loop at half of the capacity that the same turn found", Stock: plenty,

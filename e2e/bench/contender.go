@@ -43,6 +43,7 @@ type Contender struct {
 type Running struct {
 	Reservations []string          // base URLs of reservations, one for each process that takes them
 	Gateway      string            // base URL of orders; empty if there are none
+	Sandbox      string            // base URL of the outside world; empty if there is none
 	Header       map[string]string // that reservations need
 	Durability   string            // what was promised of an accepted request, in the store's own words
 	Versions     []string          // of its servers
@@ -71,6 +72,9 @@ func Contenders(sets []string) []Contender {
 	for _, set := range sets {
 		all = append(all, Contender{Name: "dapr/" + set, About: "Echo, one ETag-guarded Dapr write a request, set " + set, Keeps: true, start: daprPeer(set)})
 	}
+	for _, set := range sets {
+		all = append(all, Contender{Name: "workflow/" + set, About: "Echo, each order a Dapr workflow, set " + set, Keeps: true, start: workflowPeer(set)})
+	}
 	return all
 }
 
@@ -86,7 +90,7 @@ func sidecart(set string) func(context.Context, Ground, string) (*Running, error
 			return nil, err
 		}
 		r := &Running{
-			Gateway: shop.Stack.URLs().Gateway, Header: map[string]string{"Dapr-Api-Token": shop.Stack.Tokens().App},
+			Gateway: shop.Stack.URLs().Gateway, Sandbox: shop.Stack.URLs().App["sandbox"], Header: map[string]string{"Dapr-Api-Token": shop.Stack.Tokens().App},
 			pids: func() map[string]int { return pidsOf(shop.Stack) },
 			stop: shop.Stop,
 		}
@@ -120,7 +124,7 @@ func sidecart(set string) func(context.Context, Ground, string) (*Running, error
 // daprPeer starts the peer of Dapr writes beside a sidecar on the state store of a set.
 func daprPeer(set string) func(context.Context, Ground, string) (*Running, error) {
 	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
-		stack, err := daprStack(ctx, g, set, dir)
+		stack, err := beside{peer: "dapr", set: set, components: []string{"state.yaml", "secrets.yaml"}}.start(ctx, g, dir)
 		if err != nil {
 			return nil, err
 		}
@@ -195,6 +199,11 @@ func (r *Running) put(ctx context.Context, skus []string, units int64) error {
 // books adds up the books of SKUs. Each of them must add up by itself, or the error says which does not.
 func (r *Running) books(ctx context.Context, skus []string) (sum Books, err error) {
 	all := make([]Books, len(skus))
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("reading the books: %w", err)
+		}
+	}()
 	err = each(skus, func(i int, sku string) error {
 		if err := r.admin(ctx, http.MethodGet, sku, nil, &all[i]); err != nil {
 			return err

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"syscall"
 
-	"github.com/sidecart/sidecart/e2e/harness"
-	"github.com/sidecart/sidecart/runtime/run"
 	"github.com/sidecart/sidecart/runtime/servers"
 )
 
@@ -103,38 +101,4 @@ func healthy(ctx context.Context, url string) error {
 		return errors.New(res.Status)
 	}
 	return nil
-}
-
-// daprStack runs the peer and its sidecar by e2e/peers/dapr.yaml. The sidecar loads the state store of the set and nothing else.
-func daprStack(ctx context.Context, g Ground, set, dir string) (*run.Stack, error) {
-	root := harness.Root()
-	only := dir + ".components" // beside the data folder, which the runner wants for itself
-	if err := os.MkdirAll(only, 0o700); err != nil {
-		return nil, err
-	}
-	for _, name := range []string{"state.yaml", "secrets.yaml"} {
-		raw, err := os.ReadFile(filepath.Join(root, "components", set, name))
-		if err != nil {
-			return nil, fmt.Errorf("component set %s: %w", set, err)
-		}
-		if err := os.WriteFile(filepath.Join(only, name), raw, 0o600); err != nil {
-			return nil, err
-		}
-	}
-	file, err := run.Load(filepath.Join(root, "e2e", "peers", "dapr.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	options := run.Options{
-		File: file, DataDir: dir, Daprd: filepath.Join(root, ".bin", "daprd"), Resources: []string{only}, Programs: g.Programs, FreePorts: true,
-		Env: map[string]string{}, AppEnv: map[string]map[string]string{},
-	}
-	for _, o := range append(append([]harness.Option{}, g.Options...), harness.WithProgram("peers", filepath.Join(g.Programs, "peers"))) {
-		o(&options)
-	}
-	stack, err := run.New(options)
-	if err != nil {
-		return nil, err
-	}
-	return stack, stack.Start(ctx)
 }

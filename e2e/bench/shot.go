@@ -14,6 +14,7 @@ import (
 const (
 	Reservations = "reservations" // one unit of one SKU, straight at inventory or a peer
 	Orders       = "orders"       // one line of one unit, through the gateway
+	Sales        = "sales"        // such an order, its payment, and the wait until the customer is told that it is paid
 )
 
 // holdSeconds outlasts every run: no unit comes back by itself.
@@ -26,7 +27,8 @@ type Target struct {
 	Header map[string]string `json:"header"`
 	SKUs   []string          `json:"skus"`   // at least one; requests go round them
 	Prefix string            `json:"prefix"` // of ids, different in every load
-	Within time.Duration     `json:"within"` // for one request
+	Within time.Duration     `json:"within"` // for one request, or a whole sale
+	Texts  string            `json:"texts"`  // of sales: base URL of the sandbox, which has the text messages
 }
 
 // shots makes the Shooter of a target. Every client keeps its connection and its request, of which only the id changes.
@@ -46,6 +48,14 @@ func shots(t Target, clients int) (Shooter, func(), error) {
 			MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
 		}
 	}
+	closeAll := func() {
+		for _, h := range hosts {
+			h.CloseIdleConnections()
+		}
+	}
+	if t.Kind == Sales {
+		return t.buyers(hosts, clients, closeAll)
+	}
 	shooters := make([]*shooter, clients)
 	for i := range shooters {
 		at := i % len(hosts)
@@ -59,11 +69,7 @@ func shots(t Target, clients int) (Shooter, func(), error) {
 		s.request.SetRequestURI(s.paths[0])
 		shooters[i] = s
 	}
-	return func(client int, n int64) Outcome { return shooters[client].shoot(n) }, func() {
-		for _, h := range hosts {
-			h.CloseIdleConnections()
-		}
-	}, nil
+	return func(client int, n int64) Outcome { return shooters[client].shoot(n) }, closeAll, nil
 }
 
 // render makes what does not change of the requests for each SKU: the URL, and the body after the id.

@@ -18,6 +18,9 @@ import (
 // Bounds of a request of the load: beyond it the outcome counts as unknown.
 const requestWithin = 10 * time.Second
 
+// saleWithin is the same for a whole sale.
+const saleWithin = 30 * time.Second
+
 // drain is how long an open loop goes on sending what was due in its window.
 const drain = 2 * time.Second
 
@@ -112,7 +115,7 @@ func (s *Suite) Run(ctx context.Context, b Benchmark) (Result, error) {
 			if ctx.Err() != nil {
 				return r, ctx.Err()
 			}
-			if missing, ok := errors.AsType[*servers.MissingError](t.Void); ok {
+			if missing := lacking(t.Void); missing != nil {
 				r.Skipped[c.Name] = missing.Error()
 				continue
 			}
@@ -124,6 +127,22 @@ func (s *Suite) Run(ctx context.Context, b Benchmark) (Result, error) {
 		}
 	}
 	return r, nil
+}
+
+// absentError says why a contender cannot take part on this machine.
+type absentError string
+
+func (e absentError) Error() string { return string(e) }
+
+// lacking is what a contender needs and this machine has not; nil if err is about something else.
+func lacking(err error) error {
+	if missing, ok := errors.AsType[*servers.MissingError](err); ok {
+		return missing
+	}
+	if absent, ok := errors.AsType[absentError](err); ok {
+		return absent
+	}
+	return nil
 }
 
 // turn starts a contender with empty data, loads it, and compares its books.
@@ -162,8 +181,11 @@ func (s *Suite) phases(ctx context.Context, b Benchmark, running *Running, t *Tu
 		return nil, err
 	}
 	target := Target{Kind: Reservations, Bases: running.Reservations, Header: running.Header, Within: requestWithin}
-	if b.Orders && running.Gateway != "" {
-		target.Kind, target.Bases, target.Header = Orders, []string{running.Gateway}, nil
+	if b.Kind != "" && running.Gateway != "" {
+		target.Kind, target.Bases, target.Header = b.Kind, []string{running.Gateway}, nil
+	}
+	if target.Kind == Sales {
+		target.Texts, target.Within = running.Sandbox, saleWithin
 	}
 	for _, phase := range b.Phases {
 		target.SKUs = skuNames(max(phase.SKUs, 1))
@@ -224,11 +246,16 @@ func (s *Suite) judge(ctx context.Context, b Benchmark, c Contender, running *Ru
 			return books, err
 		}
 	}
-	if books, err = running.books(ctx, skuNames(b.skus())); err != nil {
-		return books, fmt.Errorf("reading the books: %w", err)
+	if b.Kind == Sales {
+		books, err = judgeSales(ctx, running, skuNames(b.skus()), t)
+	} else {
+		books, err = running.books(ctx, skuNames(b.skus()))
+	}
+	if err != nil {
+		return books, err
 	}
 	told := t.Told
-	if b.Orders && running.Gateway != "" {
+	if b.Kind != "" && running.Gateway != "" {
 		// An order that was refused for too much work may leave its hold in inventory until that ends by itself.
 		told[Unknown] += told[Shed]
 		told[Shed] = 0

@@ -40,7 +40,8 @@ type SMS struct {
 	Text string `json:"text"`
 }
 
-func newSandbox(base string) *Sandbox { return &Sandbox{http: client.New(base, requestWithin)} }
+// NewSandbox talks to the sandbox at base.
+func NewSandbox(base string) *Sandbox { return &Sandbox{http: client.New(base, requestWithin)} }
 
 // Fault turns a fault switch: what is "payment", "mail" or "sms"; how is "ok", "down", "error", "slow" or "lost_reply".
 func (s *Sandbox) Fault(t *testing.T, what, how string) {

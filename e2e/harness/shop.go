@@ -219,7 +219,7 @@ func Start(ctx context.Context, p Placement, data string, onEvent func(run.Event
 		Client:    client.New(urls.Gateway, requestWithin),
 		Placement: p,
 		Stack:     stack,
-		Sandbox:   newSandbox(urls.App["sandbox"]),
+		Sandbox:   NewSandbox(urls.App["sandbox"]),
 		Data:      data,
 	}, nil
 }

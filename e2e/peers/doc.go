@@ -7,8 +7,9 @@
 //	lua-idem     the same script with an idempotency key, a pending record and an index of what expires
 //	postgres     pgx and one statement: UPDATE … WHERE available >= n, and the row of the reservation
 //	dapr         one ETag-guarded write of the SKU's state through a Dapr sidecar for each request
+//	workflow     each order a Dapr workflow: reserve, record, wait for the payment, charge, confirm, notify
 //
 // They are meant to be as fast as they honestly can: connections are pooled, statements and scripts are prepared, everything is one
-// round trip where one is possible. None of them lets a hold end, tells anybody of it, or keeps a history. A module of its own, so
+// round trip where one is possible. None of them lets a hold end or keeps a history, and but for workflow none tells anybody of anything. A module of its own, so
 // that nobody but who benchmarks downloads the drivers.
 package main

@@ -33,6 +33,14 @@ type store interface {
 	close()
 }
 
+// seller is a store that also sells: orders of one line, paid for in a second request.
+type seller interface {
+	// place takes an order on, or finds it taken on.
+	place(ctx context.Context, o sale) error
+	// pay has the order charged.
+	pay(ctx context.Context, id, method string) error
+}
+
 // reservation is what is asked for and, as it is, what is answered.
 type reservation struct {
 	ID        string    `json:"id"`
@@ -72,6 +80,10 @@ func newFace(s store, kit bool) http.Handler {
 	e.PUT("/inventory/v1/inventory/:sku", f.put)
 	e.GET("/inventory/v1/inventory/:sku", f.get)
 	e.POST("/inventory/v1/inventory/:sku/reservations", f.reserve)
+	if s, ok := s.(seller); ok {
+		e.POST("/v1/orders", func(c echo.Context) error { return f.place(c, s) })
+		e.POST("/v1/orders/:id/payment", func(c echo.Context) error { return f.pay(c, s) })
+	}
 	return e
 }
 
@@ -138,6 +150,53 @@ func (f face) reserve(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusCreated, r)
+}
+
+// place answers with the order's id, which is the request's idempotency key.
+func (f face) place(c echo.Context, s seller) error {
+	var body struct {
+		Customer string `json:"customer"`
+		Contact  struct {
+			Phone string `json:"phone"`
+		} `json:"contact"`
+		Lines []struct {
+			SKU      string `json:"sku"`
+			Quantity int64  `json:"quantity"`
+		} `json:"lines"`
+	}
+	if err := f.decode(c, &body); err != nil {
+		return err
+	}
+	id := c.Request().Header.Get("Idempotency-Key")
+	switch {
+	case id == "" || len(id) > 128:
+		return c.JSON(http.StatusBadRequest, problem("invalid_request", "Idempotency-Key: must have 1 to 128 characters"))
+	case body.Contact.Phone == "":
+		return c.JSON(http.StatusBadRequest, problem("invalid_request", "/contact/phone: is needed"))
+	case len(body.Lines) != 1 || body.Lines[0].Quantity < 1 || body.Lines[0].Quantity > maxUnits:
+		return c.JSON(http.StatusBadRequest, problem("invalid_request", "/lines: must be one, of 1 to 1000000000 units"))
+	}
+	o := sale{ID: id, SKU: body.Lines[0].SKU, Quantity: body.Lines[0].Quantity, Phone: body.Contact.Phone}
+	if err := s.place(c.Request().Context(), o); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusCreated, o)
+}
+
+func (f face) pay(c echo.Context, s seller) error {
+	var body struct {
+		Method string `json:"method"`
+	}
+	if err := f.decode(c, &body); err != nil {
+		return err
+	}
+	if body.Method == "" {
+		return c.JSON(http.StatusBadRequest, problem("invalid_request", "/method: is needed"))
+	}
+	if err := s.pay(c.Request().Context(), c.Param("id"), body.Method); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusAccepted, map[string]string{"id": c.Param("id")})
 }
 
 // problem is an error document with the members that the load looks at.

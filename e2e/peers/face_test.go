@@ -114,3 +114,54 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "secret")
 }
+
+// till is a seller that keeps what it was asked.
+type till struct {
+	nothing
+	placed []sale
+	paid   []string
+}
+
+func (t *till) place(_ context.Context, o sale) error {
+	t.placed = append(t.placed, o)
+	return nil
+}
+
+func (t *till) pay(_ context.Context, id, method string) error {
+	t.paid = append(t.paid, id+" by "+method)
+	return nil
+}
+
+func TestOrdersArePlacedAndPaid(t *testing.T) {
+	s := &till{}
+	h := newFace(s, false)
+	post := func(path, key, body string) (int, string) {
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Idempotency-Key", key)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+	const order = `{"customer":"c","contact":{"phone":"+491"},"lines":[{"sku":"pot","quantity":2}]}`
+	code, body := post("/v1/orders", "o1", order)
+	assert.Equal(t, http.StatusCreated, code)
+	assert.JSONEq(t, `{"id":"o1","sku":"pot","quantity":2,"phone":"+491"}`, body)
+	assert.Equal(t, []sale{{ID: "o1", SKU: "pot", Quantity: 2, Phone: "+491"}}, s.placed)
+	code, _ = post("/v1/orders/o1/payment", "", `{"method":"card"}`)
+	assert.Equal(t, http.StatusAccepted, code)
+	assert.Equal(t, []string{"o1 by card"}, s.paid)
+	for field, bad := range map[string][2]string{
+		"Idempotency-Key": {"", order},
+		"/contact/phone":  {"o2", `{"lines":[{"sku":"pot","quantity":2}]}`},
+		"/lines":          {"o2", `{"contact":{"phone":"+491"},"lines":[{"sku":"pot","quantity":0}]}`},
+	} {
+		code, body := post("/v1/orders", bad[0], bad[1])
+		assert.Equal(t, http.StatusBadRequest, code, field)
+		assert.Contains(t, body, field)
+	}
+	code, _ = post("/v1/orders/o1/payment", "", `{}`)
+	assert.Equal(t, http.StatusBadRequest, code)
+	assert.Len(t, s.placed, 1)
+	assert.Len(t, s.paid, 1)
+}

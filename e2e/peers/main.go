@@ -21,11 +21,11 @@ const stopWithin = 5 * time.Second
 
 const usage = `peers runs one of the hand-written shops that scripts/bench compares sidecart with.
 
-Usage: peers [flags] nothing|nothing-kit|lua|lua-idem|postgres|dapr
+Usage: peers [flags] nothing|nothing-kit|lua|lua-idem|postgres|dapr|workflow
 
 It listens on loopback at $APP_PORT (unset: a free port), says where on standard output, and ends at SIGTERM.
-lua and lua-idem want SIDECART_REDIS_HOST and SIDECART_REDIS_PASSWORD, postgres SIDECART_POSTGRES_DSN, dapr what
-a Dapr sidecar gives its app.
+lua and lua-idem want SIDECART_REDIS_HOST and SIDECART_REDIS_PASSWORD, postgres SIDECART_POSTGRES_DSN, dapr and
+workflow what a Dapr sidecar gives its app; workflow's sidecar needs Dapr's placement and scheduler.
 
 Flags:
 `
@@ -109,6 +109,8 @@ func open(ctx context.Context, name string, pool int) (store, error) {
 		return newPostgres(ctx, or(24))
 	case "dapr":
 		return newDaprWrite()
+	case "workflow":
+		return newSaga(ctx)
 	}
 	return nil, fmt.Errorf("no peer %q; see --help", name)
 }

@@ -2,7 +2,8 @@
 // the programs in .bin/, on free ports with data in a temporary folder.
 //
 // Exit code 0 says that everything ran and no books were wrong, whatever goals were missed; 1 that a turn was void or the run could not
-// go on; 2 that the flags were wrong. "bench load" is the load's own process, and "bench check …" only checks flags: neither is for people.
+// go on; 2 that the flags were wrong. "bench load" is the load's own process, and "bench check …" only checks flags and says which modules of
+// e2e must be built besides: neither is for people.
 package main
 
 import (
@@ -157,6 +158,28 @@ func (c config) onlyList() []string {
 	return slices.DeleteFunc(strings.Split(c.only, ","), func(s string) bool { return s == "" })
 }
 
+// chosen says whether a benchmark is to be run.
+func (c config) chosen(b bench.Benchmark) bool {
+	return slices.Contains(c.names, b.Name) || len(c.names) == 0 && !b.Long
+}
+
+// contenders are those that may take part.
+func (c config) contenders() []bench.Contender {
+	return slices.DeleteFunc(bench.Contenders(c.setList()), func(k bench.Contender) bool {
+		return c.only != "" && !slices.Contains(c.onlyList(), k.Name)
+	})
+}
+
+// workflows says whether Dapr's control plane is to be built first. Not for --quick, which leaves the peer of workflows out where it is not
+// built: that takes longer than everything else of such a run.
+func (c config) workflows() bool {
+	return !c.list && !c.quick && slices.ContainsFunc(bench.Benchmarks(), func(b bench.Benchmark) bool {
+		return c.chosen(b) && slices.ContainsFunc(c.contenders(), func(k bench.Contender) bool {
+			return strings.HasPrefix(k.Name, "workflow/") && slices.Contains(b.Who, "workflow")
+		})
+	})
+}
+
 // catalogue has a line for each benchmark.
 func catalogue() string {
 	var b strings.Builder
@@ -180,7 +203,12 @@ func main() {
 	}
 	if len(os.Args) > 1 && os.Args[1] == checkCommand {
 		os.Args = slices.Delete(os.Args, 1, 2)
-		cli.Main("bench", parse, func(context.Context, config) error { return nil })
+		cli.Main("bench", parse, func(_ context.Context, c config) error {
+			if c.workflows() {
+				fmt.Println("daprplane")
+			}
+			return nil
+		})
 	}
 	cli.Main("bench", parse, compare)
 }
@@ -219,15 +247,12 @@ func compare(ctx context.Context, c config) error {
 	if c.replicas > 1 {
 		shop = append(shop, harness.WithReplicas("inventory", c.replicas))
 	}
-	contenders := slices.DeleteFunc(bench.Contenders(c.setList()), func(k bench.Contender) bool {
-		return c.only != "" && !slices.Contains(c.onlyList(), k.Name)
-	})
 	suite := &bench.Suite{
 		Ground: bench.Ground{
 			Programs: folder, Options: options, Shop: shop, Placement: harness.Placement(c.placement), Fsync: c.fsync, Pool: c.pool,
 			Profile: c.profile,
 		},
-		Contenders: contenders, Rounds: c.rounds, Clients: c.clients, Warm: c.warm, Measure: c.measure,
+		Contenders: c.contenders(), Rounds: c.rounds, Clients: c.clients, Warm: c.warm, Measure: c.measure,
 		Load: []string{filepath.Join(folder, "bench"), loadCommand}, Dir: folder, Tell: newTeller(os.Stdout, c.rounds).tell,
 	}
 	setting := bench.Setting{
@@ -237,7 +262,7 @@ func compare(ctx context.Context, c config) error {
 	var results []bench.Result
 	void := 0
 	for _, b := range bench.Benchmarks() {
-		if len(c.names) > 0 && !slices.Contains(c.names, b.Name) || len(c.names) == 0 && b.Long {
+		if !c.chosen(b) {
 			continue
 		}
 		r, err := suite.Run(ctx, b)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -53,5 +54,16 @@ func TestWrongFlagsAreNamed(t *testing.T) {
 		}
 		_, err := parse(given)
 		require.ErrorContains(t, err, want, "%v", given)
+	}
+}
+
+func TestWorkflowsAreBuiltWhenTheyAreNeeded(t *testing.T) {
+	for args, want := range map[string]bool{
+		"sales": true, "reserve sales": true, "": true, "reserve": false, "--quick sales": false, "list": false,
+		"--only sidecart/redis sales": false, "--only workflow/embedded sales": true,
+	} {
+		c, err := parse(strings.Fields(args))
+		require.NoError(t, err)
+		assert.Equal(t, want, c.workflows(), args)
 	}
 }
