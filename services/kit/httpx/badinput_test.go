@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -182,6 +183,51 @@ func TestGoodInputIsTaken(t *testing.T) {
 	// Many short arrays are not deep, and a percent-escaped id is decoded.
 	flat := `{"lines":[` + strings.TrimSuffix(strings.Repeat(`{"sku":"a","quantity":1},`, 100), ",") + `]}`
 	assert.Equal(t, http.StatusOK, send(sampleEcho(), http.MethodPut, "/things/a%20b", "application/json", flat).Code)
+}
+
+func TestDepthIsOfValuesAndNotOfText(t *testing.T) {
+	for body, levels := range map[string]int{
+		``: 0, `1`: 0, `{}`: 1, `{"a":[1,[2]],"b":{}}`: 3, `[[],[],[]]`: 2, `{"a":"[[[[","b":"\\"}`: 1, `{"a":"\"[[","b":[]}`: 2, `"[[`: 0,
+	} {
+		assert.Equal(t, levels, deepest([]byte(body)), body)
+	}
+	deep := func(levels int) []byte {
+		return []byte(strings.Repeat(`{"":[`, levels/2) + `""` + strings.Repeat(`]}`, levels/2))
+	}
+	var in any
+	require.NoError(t, DecodeBytes(deep(maxDepth), &in))
+	require.Error(t, DecodeBytes(deep(maxDepth+2), &in))
+}
+
+// Bodies are read into buffers that are used again: nothing that was decoded may be of the next request.
+func TestWhatWasDecodedIsNotOverwritten(t *testing.T) {
+	type kept struct {
+		Text string         `json:"text"`
+		Raw  jsontext.Value `json:"raw"`
+		More []string       `json:"more"`
+	}
+	var all []kept
+	e := NewEcho(Config{}, Deps{})
+	e.POST("/", func(c echo.Context) error {
+		var in kept
+		if err := Decode(c, &in); err != nil {
+			return err
+		}
+		all = append(all, in)
+		return c.NoContent(http.StatusNoContent)
+	})
+	body := func(letter string) string {
+		word := strings.Repeat(letter, 40)
+		return `{"text":"` + word + `","raw":["` + word + `"],"more":["` + word + `"]}`
+	}
+	for _, letter := range []string{"a", "b", "c"} {
+		require.Equal(t, http.StatusNoContent, send(e, http.MethodPost, "/", "application/json", body(letter)).Code)
+	}
+	for i, letter := range []string{"a", "b", "c"} {
+		again, err := json.Marshal(all[i])
+		require.NoError(t, err)
+		assert.Equal(t, body(letter), string(again))
+	}
 }
 
 func FuzzDecodeNeverPanicsAndAlwaysNames(f *testing.F) {

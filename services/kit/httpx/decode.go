@@ -29,11 +29,12 @@ func Decode(c echo.Context, into any) error {
 	if err := checkContentType(r); err != nil {
 		return err
 	}
-	body, err := readBody(r)
-	if err != nil {
+	body := takeBuffer()
+	defer giveBuffer(body) // what is decoded has copies of its own
+	if err := readBody(body, r); err != nil {
 		return err
 	}
-	return DecodeBytes(body, into)
+	return DecodeBytes(body.Bytes(), into)
 }
 
 // DecodeBytes is Decode for a body that is already read.
@@ -56,6 +57,9 @@ func DecodeBytes(body []byte, into any) error {
 
 func checkContentType(r *http.Request) error {
 	given := r.Header.Get("Content-Type")
+	if given == "application/json" && len(r.Header["Content-Type"]) == 1 {
+		return nil
+	}
 	mediaType, params, err := mime.ParseMediaType(given)
 	charset, hasCharset := params["charset"]
 	if err == nil && (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")) &&
@@ -67,29 +71,28 @@ func checkContentType(r *http.Request) error {
 	return e
 }
 
-// readBody reads what the edge has bounded.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody reads what the edge has bounded into body.
+func readBody(body *bytes.Buffer, r *http.Request) error {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		e := errs.New(errs.UnsupportedMedia, CodeUnsupportedMedia, "Content-Encoding: compressed bodies are not read")
 		e.Fields = []errs.Field{{Field: "Content-Encoding", Message: "compressed bodies are not read"}}
-		return nil, e
+		return e
 	}
-	body, err := io.ReadAll(r.Body)
+	_, err := body.ReadFrom(r.Body)
 	if err == nil {
-		return body, nil
+		return nil
 	}
 	if over, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge(over.Limit)
+		return tooLarge(over.Limit)
 	}
 	// The sender stopped in the middle or was too slow; it may still be there to read the answer.
-	return nil, errs.InvalidField("body", "could not be read to its end").Wrap(err)
+	return errs.InvalidField("body", "could not be read to its end").Wrap(err)
 }
 
 // checkShape bounds the nesting and finds escaped NULs. Both need a walk over the tokens only when a cheap look
 // at the bytes says that they are possible.
 func checkShape(body []byte) error {
-	deep := bytes.Count(body, []byte("{"))+bytes.Count(body, []byte("[")) > maxDepth
-	if !deep && !bytes.Contains(body, []byte(`\u0000`)) {
+	if deepest(body) <= maxDepth && !bytes.Contains(body, []byte(`\u0000`)) {
 		return nil
 	}
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
@@ -108,6 +111,26 @@ func checkShape(body []byte) error {
 			return errs.InvalidField(fieldOf(shorten(dec.StackPointer())), "must not contain NUL")
 		}
 	}
+}
+
+// deepest is how deep values are nested, in what of body is JSON; beyond the first mistake it means nothing.
+func deepest(body []byte) (levels int) {
+	now, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++ // what is escaped ends no string
+		case quoted:
+		case c == '{', c == '[':
+			now++
+			levels = max(levels, now)
+		case c == '}', c == ']':
+			now--
+		}
+	}
+	return levels
 }
 
 // decodeError words what the decoder found for the caller; it names types of JSON, never of Go.

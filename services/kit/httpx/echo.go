@@ -70,8 +70,7 @@ func NewEcho(cfg Config, deps Deps) *echo.Echo {
 	e.JSONSerializer = serializer{}
 	e.Logger.SetOutput(io.Discard) // whatever Echo has to say reaches us as an error
 	e.HTTPErrorHandler = func(err error, c echo.Context) { writeError(c, deps.Log, err) }
-	edge := &edge{cfg: cfg, deps: deps, seconds: requestSeconds(deps.Metrics, cfg.Listener)}
-	e.Use(edge.handle)
+	e.Use(newEdge(cfg, deps).handle)
 	return e
 }
 
@@ -126,6 +125,25 @@ func (serializer) Serialize(c echo.Context, v any, _ string) error {
 }
 
 func (serializer) Deserialize(c echo.Context, v any) error { return Decode(c, v) }
+
+// answering is the context that handlers get.
+type answering struct{ echo.Context }
+
+// Values of headers that many answers have. They are shared and must not be changed in place, which http.Header's methods never do.
+var (
+	jsonContent    = []string{echo.MIMEApplicationJSON}
+	problemContent = []string{ContentTypeProblem}
+	noStore        = []string{"no-store"}
+)
+
+// JSON answers with v. Echo's own also parses the query, for a parameter that would make the answer prettier.
+func (a *answering) JSON(status int, v any) error {
+	if h := a.Response().Header(); len(h[echo.HeaderContentType]) == 0 {
+		h[echo.HeaderContentType] = jsonContent
+	}
+	a.Response().Status = status
+	return serializer{}.Serialize(a, v, "")
+}
 
 // writeError is where errors meet HTTP: it logs and writes the problem document, unless an answer is already out.
 func writeError(c echo.Context, log *slog.Logger, err error) {

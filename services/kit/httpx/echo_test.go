@@ -8,15 +8,18 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/telemetry"
@@ -79,6 +82,46 @@ func TestProblemDocument(t *testing.T) {
 	w = get(h, http.MethodGet, "/unknown", nil)
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 	assert.Equal(t, "1", w.Header().Get("Retry-After"))
+}
+
+// Documents are written by hand: they must be what the encoder would make of them.
+func TestProblemDocumentsAreWhatTheEncoderWouldWrite(t *testing.T) {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "sold_out", "\"\\", "\x00\n\u2028<&>", "☕"}))
+	field := rapid.Custom(func(t *rapid.T) errs.Field {
+		return errs.Field{Field: text.Draw(t, "field"), Message: text.Draw(t, "message")}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		p := Problem{
+			Type: text.Draw(t, "type"), Title: text.Draw(t, "title"), Status: rapid.Int().Draw(t, "status"), Detail: text.Draw(t, "detail"),
+			Instance: text.Draw(t, "instance"), Code: text.Draw(t, "code"), TraceID: text.Draw(t, "trace"),
+			Errors: rapid.SliceOfN(field, 0, 3).Draw(t, "errors"),
+		}
+		want, err := json.Marshal(plainProblem(p))
+		require.NoError(t, err)
+		got, err := p.appendTo(nil)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
+
+		p.Extra = rapid.MapOfN(text, rapid.OneOf(text.AsAny(), rapid.Int64().AsAny(), rapid.SliceOf(text).AsAny()), 0, 10).Draw(t, "extra")
+		got, err = p.appendTo(nil)
+		require.NoError(t, err)
+		var back Problem
+		require.NoError(t, json.Unmarshal(got, &back))
+		for name, v := range p.Extra {
+			if slices.Contains(standard, name) {
+				continue
+			}
+			want, err := json.Marshal(v)
+			require.NoError(t, err)
+			require.Equal(t, string(want), string(back.Extra[name].(jsontext.Value)))
+		}
+	})
+	broken := Problem{Detail: "\xff", Extra: map[string]any{"f": func() {}}}
+	_, err := broken.appendTo(nil)
+	require.Error(t, err)
+	w := httptest.NewRecorder()
+	WriteProblem(w, httptest.NewRequest(http.MethodGet, "/", nil), errs.New(errs.Conflict, "c", "\xff").With("f", func() {}))
+	assert.Contains(t, w.Body.String(), "\"detail\":\"\ufffd\"", "there is always a document")
 }
 
 func TestDefectsAreHiddenFromCallersAndLoggedOnce(t *testing.T) {

@@ -2,8 +2,6 @@ package httpx
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -12,11 +10,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
 )
@@ -31,47 +28,65 @@ const maxRequestIDBytes = 64
 type edge struct {
 	cfg     Config
 	deps    Deps
-	seconds *prometheus.HistogramVec // nil without a registry
+	traced  bool     // the tracer is one that makes spans
+	seconds *seconds // nil without a registry
+}
+
+func newEdge(cfg Config, deps Deps) *edge {
+	_, off := deps.Tracer.(noop.Tracer)
+	return &edge{cfg: cfg, deps: deps, traced: !off, seconds: newSeconds(deps.Metrics, cfg.Listener)}
 }
 
 func (m *edge) handle(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
-		ctx, end := m.begin(c)
+		end := m.begin(c, began)
 		defer end()
-		err := m.guarded(c, next)
+		err := m.guarded(&answering{Context: c}, next)
 		if err != nil {
 			c.Error(err)
 		}
 		status := c.Response().Status
-		if m.seconds != nil {
-			m.seconds.WithLabelValues(route(c), knownMethod(c.Request().Method), statusLabel(status)).Observe(time.Since(began).Seconds())
-		}
-		if span := trace.SpanFromContext(ctx); span.IsRecording() {
-			span.SetAttributes(attribute.String("http.route", route(c)), attribute.Int("http.response.status_code", status))
-			if status >= http.StatusInternalServerError {
-				span.SetStatus(codes.Error, "")
-			}
+		m.seconds.observe(route(c), knownMethod(c.Request().Method), status, time.Since(began))
+		if m.traced {
+			m.describe(c, status)
 		}
 		return nil
 	}
 }
 
-// begin puts the trace context, the request id and the deadline into the request's context.
-func (m *edge) begin(c echo.Context) (context.Context, func()) {
-	r := c.Request()
-	ctx := propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	ctx, span := m.deps.Tracer.Start(ctx, knownMethod(r.Method)+" "+route(c), trace.WithSpanKind(trace.SpanKindServer))
-	ctx = ensureTrace(ctx)
-	id := r.Header.Get(HeaderRequestID)
-	if !isPlain(id, maxRequestIDBytes) {
-		id = m.deps.NewID()
+// describe tells the request's span what came of it.
+func (m *edge) describe(c echo.Context, status int) {
+	span := trace.SpanFromContext(c.Request().Context())
+	if !span.IsRecording() {
+		return
 	}
-	ctx = context.WithValue(ctx, requestIDKey{}, id)
-	ctx, cancel := context.WithTimeout(ctx, m.cfg.HandlerTimeout)
-	c.Response().Header().Set(HeaderRequestID, id)
-	c.SetRequest(r.WithContext(ctx))
-	return ctx, func() { cancel(); span.End() }
+	span.SetAttributes(attribute.String("http.route", route(c)), attribute.Int("http.response.status_code", status))
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, "")
+	}
+}
+
+// begin puts the trace context, the request id and the deadline into the request's context, and gives what ends it.
+func (m *edge) begin(c echo.Context, began time.Time) (end func()) {
+	r := c.Request()
+	ctx := propagator.Extract(r.Context(), header(r.Header))
+	var span trace.Span
+	if m.traced {
+		ctx, span = m.deps.Tracer.Start(ctx, knownMethod(r.Method)+" "+route(c), trace.WithSpanKind(trace.SpanKindServer))
+	}
+	ctx = ensureTrace(ctx)
+	ctx, cancel := context.WithDeadline(ctx, began.Add(m.cfg.HandlerTimeout))
+	id := &identified{Context: ctx, header: [1]string{r.Header.Get(HeaderRequestID)}}
+	if !isPlain(id.header[0], maxRequestIDBytes) {
+		id.header[0] = m.deps.NewID()
+	}
+	c.Response().Header()[HeaderRequestID] = id.header[:]
+	c.SetRequest(r.WithContext(id))
+	if span == nil {
+		return cancel
+	}
+	return func() { cancel(); span.End() }
 }
 
 // guarded checks the request line, bounds the body, runs the handler and turns a panic into an error.
@@ -155,58 +170,3 @@ type panicError struct {
 
 // Error is for the log.
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
-
-type requestIDKey struct{}
-
-// RequestID is the id of the request that ctx belongs to; "" outside of one.
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
-}
-
-// TraceID is the W3C trace id of ctx in hex; "" if it has none.
-func TraceID(ctx context.Context) string {
-	if sc := trace.SpanContextFromContext(ctx); sc.HasTraceID() {
-		return sc.TraceID().String()
-	}
-	return ""
-}
-
-// TraceParent is ctx's trace context as a traceparent header's value; "" if it has none.
-func TraceParent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagator.Inject(ctx, carrier)
-	return carrier["traceparent"]
-}
-
-// ContextWithTraceParent puts a traceparent header's value into ctx; a malformed one changes nothing.
-func ContextWithTraceParent(ctx context.Context, traceparent string) context.Context {
-	return propagator.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
-}
-
-// Propagate writes ctx's trace context and request id into the headers of a request to somebody else.
-func Propagate(ctx context.Context, h http.Header) {
-	propagator.Inject(ctx, propagation.HeaderCarrier(h))
-	if id := RequestID(ctx); id != "" {
-		h.Set(HeaderRequestID, id)
-	}
-}
-
-// propagator is W3C trace context. It is stateless.
-var propagator = propagation.TraceContext{}
-
-// ensureTrace gives ctx a trace id when neither the caller nor a tracer did, so that every problem document and
-// log line has one.
-func ensureTrace(ctx context.Context) context.Context {
-	if trace.SpanContextFromContext(ctx).IsValid() {
-		return ctx
-	}
-	var random [24]byte
-	_, _ = rand.Read(random[:]) // never fails
-	if binary.BigEndian.Uint64(random[16:]) == 0 {
-		random[23] = 1 // an id of zeros is not valid
-	}
-	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID(random[:16]), SpanID: trace.SpanID(random[16:]),
-	}))
-}

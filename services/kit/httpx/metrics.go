@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,9 +17,6 @@ const unmatched = "unmatched"
 
 // requestSeconds registers the histogram, or takes the one that another Echo of the same registry made.
 func requestSeconds(reg prometheus.Registerer, listener string) *prometheus.HistogramVec {
-	if reg == nil {
-		return nil
-	}
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:        "http_request_duration_seconds",
 		Help:        "Time from the first byte of a request to the end of its answer.",
@@ -33,6 +32,44 @@ func requestSeconds(reg prometheus.Registerer, listener string) *prometheus.Hist
 		panic(err) // two metrics of one name and different labels: a programmer's mistake
 	}
 	return h
+}
+
+// seconds is the histogram with what was looked up in it at hand: a look-up by labels costs more than the rest of measuring.
+// It has as many entries as there are series. A nil one measures nothing.
+type seconds struct {
+	histogram *prometheus.HistogramVec
+	mu        sync.RWMutex
+	known     map[series]prometheus.Observer
+}
+
+type series struct {
+	route, method string
+	status        int
+}
+
+func newSeconds(reg prometheus.Registerer, listener string) *seconds {
+	if reg == nil {
+		return nil
+	}
+	return &seconds{histogram: requestSeconds(reg, listener), known: map[series]prometheus.Observer{}}
+}
+
+// observe counts one request; route and method must be bounded in number.
+func (s *seconds) observe(route, method string, status int, took time.Duration) {
+	if s == nil {
+		return
+	}
+	of := series{route, method, status}
+	s.mu.RLock()
+	o, ok := s.known[of]
+	s.mu.RUnlock()
+	if !ok {
+		o = s.histogram.WithLabelValues(route, method, strconv.Itoa(status))
+		s.mu.Lock()
+		s.known[of] = o
+		s.mu.Unlock()
+	}
+	o.Observe(took.Seconds())
 }
 
 // route is the template of the route that the path matched, such as "/order/v1/orders/:id".
@@ -51,5 +88,3 @@ func knownMethod(method string) string {
 	}
 	return "OTHER"
 }
-
-func statusLabel(status int) string { return strconv.Itoa(status) }

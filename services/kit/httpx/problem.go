@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"maps"
 	"math"
 	"mime"
 	"net/http"
@@ -59,21 +58,55 @@ var standard = []string{"type", "title", "status", "detail", "instance", "code",
 // plainProblem is a Problem without its methods.
 type plainProblem Problem
 
-// MarshalJSON writes the standard members and then those of Extra by name.
-func (p Problem) MarshalJSON() ([]byte, error) {
-	b, err := json.Marshal(plainProblem(p))
-	extra := maps.Clone(p.Extra)
-	for _, name := range standard {
-		delete(extra, name)
+// MarshalJSON writes the standard members and then those of Extra by name. It fails if one of these cannot be JSON.
+func (p Problem) MarshalJSON() ([]byte, error) { return p.appendTo(nil) }
+
+// appendTo is MarshalJSON into b. It is written out because refusals are many when something is sold out.
+func (p Problem) appendTo(b []byte) ([]byte, error) {
+	b = appendMember(append(b, '{'), "type", p.Type)
+	b = appendMember(append(b, ','), "title", p.Title)
+	b = strconv.AppendInt(append(b, `,"status":`...), int64(p.Status), 10)
+	b = appendMember(append(b, ','), "detail", p.Detail)
+	if p.Instance != "" {
+		b = appendMember(append(b, ','), "instance", p.Instance)
 	}
-	if err != nil || len(extra) == 0 {
-		return b, err
+	b = appendMember(append(b, ','), "code", p.Code)
+	b = appendMember(append(b, ','), "trace_id", p.TraceID)
+	for i, f := range p.Errors {
+		b = append(b, [2]string{`,"errors":[{`, `,{`}[min(i, 1)]...)
+		b = appendMember(b, "field", f.Field)
+		b = append(appendMember(append(b, ','), "message", f.Message), '}')
 	}
-	more, err := json.Marshal(extra, json.Deterministic(true))
-	if err != nil {
-		return nil, err
+	if len(p.Errors) > 0 {
+		b = append(b, ']')
 	}
-	return append(append(b[:len(b)-1], ','), more[1:]...), nil // both are objects with members
+	names := make([]string, 0, 8) // few have more, and so many need no heap
+	for name := range p.Extra {
+		if !slices.Contains(standard, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		value, err := json.Marshal(p.Extra[name], json.Deterministic(true))
+		if err != nil {
+			return nil, err
+		}
+		b = appendString(append(b, ','), name)
+		b = append(append(b, ':'), value...)
+	}
+	return append(b, '}'), nil
+}
+
+// appendMember appends a member whose name needs no escapes.
+func appendMember(b []byte, name, value string) []byte {
+	return appendString(append(append(append(b, '"'), name...), `":`...), value)
+}
+
+// appendString appends s as JSON. What is not UTF-8 in it becomes U+FFFD: nobody is told more by no document at all.
+func appendString(b []byte, s string) []byte {
+	b, _ = jsontext.AppendQuote(b, s)
+	return b
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -106,15 +139,16 @@ func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	if id := RequestID(ctx); id != "" {
 		p.Instance = instancePrefix + id
 	}
-	body, marshalErr := json.Marshal(p)
+	buffer := takeBuffer()
+	defer giveBuffer(buffer)
+	body, marshalErr := p.appendTo(buffer.AvailableBuffer())
 	if marshalErr != nil {
 		// An extra that cannot be JSON is a programmer's mistake; the caller still gets an honest document.
 		p.Extra = nil
-		body, _ = json.Marshal(p)
+		body, _ = p.appendTo(buffer.AvailableBuffer())
 	}
 	h := w.Header()
-	h.Set("Content-Type", ContentTypeProblem)
-	h.Set("Cache-Control", "no-store")
+	h["Content-Type"], h["Cache-Control"] = problemContent, noStore
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64(math.Ceil(e.RetryAfter.Seconds())), 10))
 	}
