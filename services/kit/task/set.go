@@ -105,11 +105,12 @@ func (s *Set) NextDue(at time.Time) (next time.Time, ok bool) {
 	return next, ok
 }
 
-// ClaimedBy gives the tasks that writer holds a claim on, the claim that ends first at the front.
-func (s *Set) ClaimedBy(writer string) iter.Seq[Task] {
+// ClaimedBy gives the tasks that writer holds a claim on which does not end before from, the one that ends first at
+// the front.
+func (s *Set) ClaimedBy(writer string, from time.Time) iter.Seq[Task] {
 	prefix := writer + "|"
 	return func(yield func(Task) bool) {
-		s.claims.Ascend(prefix, func(key string, t *Task) bool {
+		s.claims.Ascend(prefix+timeKey(from), func(key string, t *Task) bool {
 			return strings.HasPrefix(key, prefix) && yield(*t)
 		})
 	}
@@ -121,6 +122,9 @@ func (s *Set) Parked() iter.Seq[Task] {
 		s.parked.Scan(func(_ string, t *Task) bool { return yield(*t) })
 	}
 }
+
+// longAgo is before every time of a task.
+var longAgo = time.Unix(0, 0)
 
 // timeKeyBytes is the length of a timeKey.
 const timeKeyBytes = 16

@@ -232,20 +232,27 @@ func (w *Worker) start(ctx context.Context, shard int, set *Set, now time.Time) 
 	room := min(w.cfg.MaxInFlight-w.count[executing], unrecordedPerFlight*w.cfg.MaxInFlight-w.count[recording])
 	ahead := w.cfg.MaxInFlight - w.count[claiming] // what may still be claimed beyond the room
 	var claim []string
-	for t := range set.ClaimedBy(w.cfg.Writer) {
+	renew := func(t Task) {
+		if k := (key{shard, t.ID}); !w.isBusy(k) {
+			w.move(k, claiming)
+			claim = append(claim, t.ID)
+		}
+	}
+	// The claims that waited for too long come first, and there may be very many of them.
+	fresh := now.Add(w.cfg.ExecuteWithin)
+	for t := range set.ClaimedBy(w.cfg.Writer, longAgo) {
+		if room+ahead <= len(claim) || !t.ClaimUntil.Before(fresh) {
+			break
+		}
+		renew(t)
+	}
+	for t := range set.ClaimedBy(w.cfg.Writer, fresh) {
 		if room <= 0 && ahead <= 0 {
 			break
 		}
 		k := key{shard, t.ID}
-		if _, busy := w.busy[k]; busy {
-			continue
-		}
 		switch {
-		case t.ClaimUntil.Sub(now) < w.cfg.ExecuteWithin: // it waited for too long
-			if room+ahead > len(claim) {
-				w.move(k, claiming)
-				claim = append(claim, t.ID)
-			}
+		case w.isBusy(k):
 		case room > 0:
 			room--
 			w.move(k, executing)
@@ -258,15 +265,16 @@ func (w *Worker) start(ctx context.Context, shard int, set *Set, now time.Time) 
 		if room+ahead <= len(claim) {
 			break
 		}
-		k := key{shard, t.ID}
-		if _, busy := w.busy[k]; !busy {
-			w.move(k, claiming)
-			claim = append(claim, t.ID)
-		}
+		renew(t)
 	}
 	if len(claim) > 0 {
 		go w.claim(ctx, shard, claim)
 	}
+}
+
+func (w *Worker) isBusy(k key) bool {
+	_, busy := w.busy[k]
+	return busy
 }
 
 // move says what is being done with a task from now on.
