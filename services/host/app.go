@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -66,6 +67,17 @@ func (h *Host) guard(own, routes http.Handler) http.Handler {
 			}
 		}
 		r.Header.Del("Dapr-Api-Token")
+		if r.URL.Path == healthPath || r.URL.Path == readyPath {
+			own.ServeHTTP(w, r)
+			return
+		}
+		if !h.gate.enter() {
+			e := errs.New(errs.Unavailable, errs.CodeUnavailable, "this replica is stopping; nothing was changed")
+			e.RetryAfter = time.Second
+			httpx.WriteProblem(w, r, e)
+			return
+		}
+		defer h.gate.leave()
 		if isOwn(r.URL.Path) {
 			own.ServeHTTP(w, r)
 			return
@@ -96,17 +108,10 @@ func (h *Host) ownRoutes(deps httpx.Deps) (http.Handler, error) {
 	return e, nil
 }
 
-// live says that the process answers, also while it starts, waits for others or stops: only a restart could help one that does not.
-func (h *Host) live(c echo.Context) error {
-	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
-}
-
-// health says that the process lives and takes events and calls. It fails on the way down, so that the sidecar
-// stops sending; it never depends on a store.
+// health says that the process lives: while it starts, waits for others and stops, too. It never depends on a store. On the
+// way down it holds until the very end, because a sidecar that has been told to end does so when its app is unhealthy, and the
+// last commits need it.
 func (h *Host) health(c echo.Context) error {
-	if h.stopping.Load() {
-		return errs.New(errs.Unavailable, errs.CodeUnavailable, "stopping")
-	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 

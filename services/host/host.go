@@ -27,6 +27,7 @@ type Host struct {
 	internal http.Handler     // what operators talk to
 	calls    *transport
 	inFlight inFlight
+	gate     *gate // before everything that the sidecar may ask, but health
 
 	sidecarUp atomic.Bool // it was seen healthy since the start
 	stopping  atomic.Bool
@@ -64,7 +65,7 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	if len(names) == 0 {
 		return nil, errors.New("host: no services given")
 	}
-	h := &Host{cfg: cfg, out: out, metrics: own, moves: map[string]*move{}, addresses: addresses{open: make(chan struct{})}}
+	h := &Host{cfg: cfg, out: out, metrics: own, moves: map[string]*move{}, gate: newGate(), addresses: addresses{open: make(chan struct{})}}
 	h.calls = newTransport(cfg, out.Log)
 	shared := Deps{
 		Now: out.Now, NewID: out.NewID, Writer: out.NewID(), State: out.Sidecar, Bindings: out.Sidecar,

@@ -217,7 +217,15 @@ func TestAFailingServiceEndsTheProcess(t *testing.T) {
 
 func TestStoppingLetsWorkUnderWayEnd(t *testing.T) {
 	arrived, release, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	s := &fakeService{name: "shop", run: func(ctx context.Context) error { <-ctx.Done(); close(stopped); return ctx.Err() }}
+	var app string
+	atTheEnd := 0
+	s := &fakeService{name: "shop"}
+	s.run = func(ctx context.Context) error {
+		<-ctx.Done()
+		atTheEnd, _ = fetch(t, "http://"+app+"/healthz")
+		close(stopped)
+		return ctx.Err()
+	}
 	s.routes = func(g *echo.Group) {
 		g.GET("/slow", func(c echo.Context) error {
 			close(arrived)
@@ -236,18 +244,24 @@ func TestStoppingLetsWorkUnderWayEnd(t *testing.T) {
 	go func() { _, body := fetch(t, "http://"+app+"/shop/slow"); answer <- body }()
 	<-arrived
 	h.stop()
-	eventually(t, "the intake closes", func() bool { status, _ := fetch(t, "http://"+app+"/healthz"); return status != http.StatusOK })
+	var body string
+	eventually(t, "the intake closes", func() bool {
+		var status int
+		status, body = fetch(t, "http://"+app+"/shop/another")
+		return status == http.StatusServiceUnavailable
+	})
+	assert.Contains(t, body, "nothing was changed")
 	status, body := fetch(t, "http://"+internal+"/readyz")
 	assert.Equal(t, http.StatusServiceUnavailable, status)
 	assert.Contains(t, body, "stopping")
-	status, _ = fetch(t, "http://"+internal+"/livez")
-	assert.Equal(t, http.StatusOK, status, "it stops by itself: killing it would lose what is under way")
-	status, body = fetch(t, "http://"+internal+"/metrics")
-	assert.Equal(t, http.StatusOK, status)
-	assert.Contains(t, body, `http_requests_in_flight{listener="app",service="host"} 1`)
+	status, _ = fetch(t, "http://"+app+"/healthz")
+	assert.Equal(t, http.StatusOK, status, "unhealthy, and its sidecar would end under it")
 	close(release)
 	assert.Equal(t, "done", <-answer)
 	require.NoError(t, h.wait(t))
+	assert.Equal(t, http.StatusOK, atTheEnd, "the sidecar is needed while services end")
+	status, _ = fetch(t, "http://"+app+"/healthz")
+	assert.Zero(t, status, "nobody listens any more")
 }
 
 func TestStoppingHasADeadline(t *testing.T) {

@@ -14,7 +14,7 @@ func (h *Host) internalRoutes() http.Handler {
 	e := httpx.NewEcho(httpx.Config{Listener: "internal", HandlerTimeout: h.cfg.HTTP.HandlerTimeout}, httpx.Deps{
 		Log: h.out.Log, Metrics: h.metrics, NewID: h.out.NewID,
 	})
-	e.GET(livePath, h.live)
+	e.GET(livePath, h.health)
 	e.GET(healthPath, h.health)
 	e.GET(readyPath, h.readiness)
 	mux := http.NewServeMux()

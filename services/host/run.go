@@ -39,8 +39,9 @@ func (h *Host) Addresses() (app, internal string, public []string) {
 }
 
 // Run opens the listeners and runs the services until ctx ends or one of them fails; then it stops everything
-// within cfg.ShutdownWithin: not ready, no more intake, what is under way ends, services end. It returns nil only
-// after an orderly stop that ctx asked for. Call it once.
+// within cfg.ShutdownWithin: not ready, no more intake, what is under way ends, services end, and last of all the app
+// listener closes, because its sidecar may end when it is gone. It returns nil only after an orderly stop that ctx asked
+// for. Call it once.
 func (h *Host) Run(ctx context.Context) error {
 	defer func() { _ = h.out.Sidecar.Close() }() // last of all: services use it until they end
 	if err := h.tryPublic(); err != nil {
@@ -63,7 +64,7 @@ func (h *Host) Run(ctx context.Context) error {
 	// A CPU profile of the usual 30 s must fit into the write timeout.
 	internalServer := h.serve(internal, h.internal, httpx.ServerConfig{WriteTimeout: 2 * time.Minute}, failed)
 	appServer := h.serve(app, h.app, httpx.ServerConfig{}, failed)
-	intake := &servers{list: []*http.Server{appServer}}
+	intake := &servers{}
 	var running errgroup.Group
 	for _, s := range h.services {
 		running.Go(func() error { return h.runService(work, s, failed) })
@@ -80,7 +81,7 @@ func (h *Host) Run(ctx context.Context) error {
 		h.out.Log.ErrorContext(ctx, "stopping because of a failure", slog.Any("error", cause))
 	}
 	stopStarting()
-	err = h.stop(intake, stopWork, &running)
+	err = h.stop(intake, appServer, stopWork, &running)
 	return errors.Join(cause, err, internalServer.Close())
 }
 
@@ -188,25 +189,33 @@ func (h *Host) openPublic(ctx context.Context, intake *servers, failed chan<- er
 }
 
 // stop goes down in order under one deadline.
-func (h *Host) stop(intake *servers, stopWork context.CancelFunc, running *errgroup.Group) error {
+func (h *Host) stop(intake *servers, app *http.Server, stopWork context.CancelFunc, running *errgroup.Group) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.ShutdownWithin)
 	defer cancel()
 	h.stopping.Store(true)
-	err := intake.shutdown(ctx)
+	err := errors.Join(intake.shutdown(ctx), h.gate.close(ctx))
 	stopWork()
 	ended := make(chan error, 1)
 	go func() { ended <- running.Wait() }()
 	select {
 	case runErr := <-ended:
 		h.out.Log.Info("stopped", slog.String("after", time.Since(began).String()))
-		return errors.Join(err, runErr)
+		return errors.Join(err, runErr, shutdown(ctx, app))
 	case <-ctx.Done():
-		return errors.Join(err, fmt.Errorf("services did not stop within %s", h.cfg.ShutdownWithin))
+		return errors.Join(err, fmt.Errorf("services did not stop within %s", h.cfg.ShutdownWithin), app.Close())
 	}
 }
 
-// servers are the listeners through which work comes in.
+// shutdown closes a server's listener and waits for what is under way until ctx ends; then that is cut off.
+func shutdown(ctx context.Context, server *http.Server) error {
+	if err := server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("requests under way did not end: %w", errors.Join(err, server.Close()))
+	}
+	return nil
+}
+
+// servers are the public listeners.
 type servers struct {
 	mu     sync.Mutex
 	closed bool
@@ -224,7 +233,7 @@ func (s *servers) add(server *http.Server) bool {
 	return true
 }
 
-// shutdown closes the listeners, the latest (public) first, and waits for what is under way until ctx ends.
+// shutdown closes the listeners, the latest first, and waits for what is under way until ctx ends.
 func (s *servers) shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -232,9 +241,7 @@ func (s *servers) shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	var wrong []error
 	for i := len(list) - 1; i >= 0; i-- {
-		if err := list[i].Shutdown(ctx); err != nil {
-			wrong = append(wrong, fmt.Errorf("requests under way did not end: %w", err), list[i].Close())
-		}
+		wrong = append(wrong, shutdown(ctx, list[i]))
 	}
 	return errors.Join(wrong...)
 }
