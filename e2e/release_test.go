@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"github.com/sidecart/sidecart/runtime/run"
 )
 
-// releases holds, for each release, the data folder that its programs left and what its clients had been told then.
+// releases holds, for each release, its commit, the data folder that its programs left, and what its clients had been told then.
 //
 // A release that changes what is written (segments, snapshots, events, views) gets a folder of its own, made by its programs
 // before the change lands:
@@ -177,6 +178,9 @@ func TestRecordRelease(t *testing.T) {
 	text, err := json.MarshalIndent(told, "", "  ")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "told.json"), append(text, '\n'), 0o644))
+	commit, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "commit"), commit, 0o644))
 }
 
 // record waits until everybody was told, and notes what an outsider sees now.

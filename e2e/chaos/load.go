@@ -229,6 +229,10 @@ func (l *Load) reserve(ctx context.Context) {
 func (l *Load) insist(ctx context.Context, call func(context.Context) error) (result outcome, code string) {
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.Patience)
 	defer cancel()
+	began := time.Now()
+	defer func() {
+		l.told.with(func() { l.told.counts.Longest = max(l.told.counts.Longest, time.Since(began)) })
+	}()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 400*time.Millisecond) {
 		err := call(ctx)
 		if err == nil {

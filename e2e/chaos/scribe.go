@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/runtime/run"
 )
 
 const (
@@ -177,11 +178,7 @@ func (s *Scribe) Segments() (n uint64) {
 
 // get asks a service as its own sidecar would, so it works while the sidecar does not.
 func (s *Scribe) get(ctx context.Context, service, path string, into any) error {
-	base, ok := s.shop.Stack.URLs().App[service]
-	if !ok {
-		base = s.shop.Stack.URLs().App["sidecart"]
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/"+service+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base(service)+"/"+service+path, nil)
 	if err != nil {
 		return err
 	}
@@ -203,6 +200,20 @@ func (s *Scribe) get(ctx context.Context, service, path string, into any) error 
 		return fmt.Errorf("%s%s: %d %s", service, path, resp.StatusCode, strings.TrimSpace(string(body)))
 	}
 	return json.Unmarshal(body, into)
+}
+
+// base is the address of an app that runs a service: of several replicas, of the first that is up.
+func (s *Scribe) base(service string) (url string) {
+	for _, p := range s.shop.Stack.Processes() {
+		if p.Kind != run.KindApp || p.App != service && p.App != "sidecart" {
+			continue
+		}
+		if p.State == run.StateReady {
+			return p.URL
+		}
+		url = p.URL
+	}
+	return url
 }
 
 // PaymentSeconds gives, sorted, how long each order that was paid waited from its payment's request, by the

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"sync"
+	"time"
 
 	"github.com/sidecart/sidecart/e2e/client"
 )
@@ -47,6 +48,8 @@ type Counts struct {
 	Orders, Refusals, Payments, Cancellations, Reservations int
 	// Repeats are calls that were made again because their outcome was unknown.
 	Repeats int
+	// Longest is how long it took at most until a call had a definite answer, repeats included.
+	Longest time.Duration
 	// Doubts are outcomes that stayed unknown until the client gave up.
 	Doubts int
 }

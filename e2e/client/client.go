@@ -32,6 +32,11 @@ func New(base string, within time.Duration) *Client {
 	}}
 }
 
+// Through sends everything through what wrap makes of the transport, for a test that counts. Call it before the first request.
+func (c *Client) Through(wrap func(http.RoundTripper) http.RoundTripper) {
+	c.http.Transport = wrap(c.http.Transport)
+}
+
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -17,7 +17,13 @@ import (
 	"github.com/dapr/kit/logger"
 	"github.com/dapr/kit/signals"
 	"go.opencensus.io/stats/view"
+
+	"github.com/sidecart/sidecart/runtime/daprd/names"
 )
+
+// nameWhenEnv names a path of the app that must answer 200 before other sidecars are sent here. Unset: they are from the start,
+// as with a released daprd. For shops whose replicas are replaced while they sell; it matters to nameresolution.sqlite alone.
+const nameWhenEnv = "SIDECART_NAME_WHEN"
 
 func main() {
 	log := logger.NewLogger("dapr.runtime")
@@ -53,7 +59,7 @@ func serve(log logger.Logger, opts *options.Options) error {
 	ctx := signals.Context()
 	reg := defaultRegistries()
 	reg.setLogger(logger.NewLogger("dapr.contrib"))
-	registerComponents(reg, ctx.Done())
+	registerComponents(reg, names.Life{Ending: ctx.Done(), ReadyPath: os.Getenv(nameWhenEnv), AppToken: os.Getenv("APP_API_TOKEN")})
 
 	// Each context on the channel lives until the next SIGHUP. The first one
 	// is there at once; the channel is closed at shutdown.

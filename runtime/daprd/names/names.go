@@ -11,6 +11,9 @@
 // ended, and until then a fair share of all calls would still be sent to a replica that goes away. In Kubernetes the endpoints
 // lose a pod at that moment; here its name leaves the table, and the sidecar can still find the others.
 //
+// If asked to (Life.ReadyPath), a sidecar enters its name only when its app is ready, as a pod does its Service in Kubernetes:
+// contrib's does when it starts, so that calls come to a replica that still loads.
+//
 // With a released daprd: start the sidecars again if calls to one of them are answered 500; while a replica ends, calls to it
 // are answered 503 and may be repeated.
 //
@@ -19,6 +22,8 @@ package names
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -32,16 +37,28 @@ import (
 const (
 	initWithin = 10 * time.Second
 	retryEvery = 50 * time.Millisecond
+	askEvery   = 20 * time.Millisecond // whether the app is ready
+	askWithin  = time.Second
 )
 
-// leaving is what the name of a sidecar that goes away ends in; no app id has a space.
-const leaving = " (leaving)"
+// What the name of a sidecar ends in that is not to be found yet, or not any more; no app id has a space.
+const (
+	starting = " (starting)"
+	leaving  = " (leaving)"
+)
+
+// Life says from when until when a sidecar is to be found.
+type Life struct {
+	Ending    <-chan struct{} // closed when it is told to end; nil: never before Close
+	ReadyPath string          // of the app, which answers 200 when it is ready; "": from the start
+	AppToken  string          // what the app wants to be shown
+}
 
 // resolver is contrib's once Init has succeeded; like that, it is not to be used before.
 type resolver struct {
 	construct func() nameresolution.Resolver
 	log       logger.Logger
-	leave     <-chan struct{}
+	life      Life
 	closing   chan struct{}
 	once      sync.Once
 	left      sync.WaitGroup
@@ -50,15 +67,15 @@ type resolver struct {
 	contrib nameresolution.Resolver
 }
 
-// New makes resolvers for daprd's registry. They give their names back when leave is closed.
-func New(leave <-chan struct{}) func(logger.Logger) nameresolution.Resolver {
+// New makes resolvers for daprd's registry.
+func New(life Life) func(logger.Logger) nameresolution.Resolver {
 	return func(log logger.Logger) nameresolution.Resolver {
-		return newResolver(log, leave, func() nameresolution.Resolver { return contrib.NewResolver(log) })
+		return newResolver(log, life, func() nameresolution.Resolver { return contrib.NewResolver(log) })
 	}
 }
 
-func newResolver(log logger.Logger, leave <-chan struct{}, construct func() nameresolution.Resolver) *resolver {
-	return &resolver{contrib: construct(), construct: construct, log: log, leave: leave, closing: make(chan struct{})}
+func newResolver(log logger.Logger, life Life, construct func() nameresolution.Resolver) *resolver {
+	return &resolver{contrib: construct(), construct: construct, log: log, life: life, closing: make(chan struct{})}
 }
 
 // ResolveID gives an address of an app, any of those that have its name.
@@ -77,35 +94,71 @@ func (r *resolver) Close() error {
 	return r.contrib.Close()
 }
 
-// Init enters this sidecar's name, for as long as the file is locked again and again. If it cannot be entered, it ends
-// the process.
+// Init opens the file for as long as it is locked again and again, and enters this sidecar's name, at once or when its app is
+// ready. If the file cannot be opened, it ends the process.
 func (r *resolver) Init(ctx context.Context, meta nameresolution.Metadata) error {
-	err := r.init(ctx, meta)
+	wait := r.life.ReadyPath != "" && meta.Instance.AppPort != 0
+	first := meta
+	if wait {
+		first.Instance.AppID += starting
+	}
+	err := r.init(ctx, first)
 	if err != nil {
 		r.log.Fatalf("no other sidecar would find this one: its name cannot be entered: %s", err)
 	}
 	r.left.Go(func() {
+		if wait && r.appIsReady(meta.Instance.AppPort) {
+			r.rename(meta)
+		}
 		select {
-		case <-r.leave:
-			r.goAway(meta)
+		case <-r.life.Ending:
+			meta.Instance.AppID += leaving
+			r.rename(meta)
 		case <-r.closing:
 		}
 	})
 	return err
 }
 
-// goAway gives the name back. A component cannot do that and still find others, so that another one takes its place, under a
-// name that nobody asks for; who asks meanwhile waits for some milliseconds.
-func (r *resolver) goAway(meta nameresolution.Metadata) {
+// appIsReady waits for it; false when this sidecar ends first.
+func (r *resolver) appIsReady(port int) bool {
+	client := &http.Client{Timeout: askWithin}
+	defer client.CloseIdleConnections()
+	tick := time.NewTicker(askEvery)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, r.life.ReadyPath), nil)
+		if err != nil {
+			r.log.Fatalf("whether the app is ready cannot be asked: %s", err)
+		}
+		req.Header.Set("dapr-api-token", r.life.AppToken)
+		if resp, err := client.Do(req); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return true
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-r.life.Ending:
+			return false
+		case <-r.closing:
+			return false
+		}
+	}
+}
+
+// rename changes this sidecar's name. A component cannot do that, so that another one takes its place; who asks for an address
+// meanwhile waits for some milliseconds.
+func (r *resolver) rename(meta nameresolution.Metadata) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.contrib.Close(); err != nil {
-		r.log.Warnf("the name may be handed out until it is too old: %s", err)
+		r.log.Warnf("the former name may be handed out until it is too old: %s", err)
 	}
 	r.contrib = r.construct()
-	meta.Instance.AppID += leaving
 	if err := r.init(context.Background(), meta); err != nil {
-		r.log.Warnf("other apps cannot be found any more: %s", err)
+		r.log.Fatalf("other sidecars can be found no more, nor this one as %q: %s", meta.Instance.AppID, err)
 	}
 }
 

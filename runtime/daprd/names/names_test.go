@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +39,7 @@ func TestManyOpenOneNewFile(t *testing.T) {
 			errs      [sidecars]error
 		)
 		for i := range sidecars {
-			resolvers[i] = New(nil)(logger.NewLogger("test")).(*resolver)
+			resolvers[i] = New(Life{})(logger.NewLogger("test")).(*resolver)
 			together.Go(func() {
 				<-start
 				errs[i] = resolvers[i].init(t.Context(), metadataFor(file, i))
@@ -79,7 +83,7 @@ func TestOnlyALockedFileIsTriedAgain(t *testing.T) {
 		fails bool
 	}{{busy, 3, false}, {errors.New("unable to open database file"), 1, true}} {
 		made := 0
-		r := newResolver(logger.NewLogger("test"), nil, func() nameresolution.Resolver {
+		r := newResolver(logger.NewLogger("test"), Life{}, func() nameresolution.Resolver {
 			made++
 			return locked{times: &c.times, err: c.err}
 		})
@@ -97,9 +101,9 @@ func TestOnlyALockedFileIsTriedAgain(t *testing.T) {
 func TestAnEndingSidecarIsNotFound(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "names.db")
 	leave := make(chan struct{})
-	going := New(leave)(logger.NewLogger("test"))
+	going := New(Life{Ending: leave})(logger.NewLogger("test"))
 	require.NoError(t, going.Init(t.Context(), metadataFor(file, 1)))
-	stays := New(nil)(logger.NewLogger("test"))
+	stays := New(Life{})(logger.NewLogger("test"))
 	require.NoError(t, stays.Init(t.Context(), metadataFor(file, 2)))
 	found := func(by nameresolution.Resolver, app string) string {
 		address, err := by.ResolveID(t.Context(), nameresolution.ResolveRequest{ID: app})
@@ -114,7 +118,7 @@ func TestAnEndingSidecarIsNotFound(t *testing.T) {
 	assert.Equal(t, "127.0.0.1:4002", found(going, "app-2"), "it still finds others")
 
 	// The place that it leaves can be taken before it has ended.
-	next := New(nil)(logger.NewLogger("test"))
+	next := New(Life{})(logger.NewLogger("test"))
 	meta := metadataFor(file, 1)
 	meta.Instance.DaprInternalPort = 4003
 	require.NoError(t, next.Init(t.Context(), meta))
@@ -122,4 +126,49 @@ func TestAnEndingSidecarIsNotFound(t *testing.T) {
 	require.NoError(t, going.Close())
 	assert.Equal(t, "127.0.0.1:4003", found(stays, "app-1"))
 	require.NoError(t, errors.Join(next.Close(), stays.Close()))
+}
+
+// TestANameWaitsForItsApp: with a path to ask, nobody is sent to a sidecar whose app is not ready.
+func TestANameWaitsForItsApp(t *testing.T) {
+	const token = "app-token"
+	var ready atomic.Bool
+	asked := make(chan struct{}, 1)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "/readyz", r.URL.Path)
+		assert.Equal(t, token, r.Header.Get("dapr-api-token"))
+		if !ready.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	}))
+	defer app.Close()
+	file := filepath.Join(t.TempDir(), "names.db")
+	meta := metadataFor(file, 1)
+	meta.Instance.AppPort = app.Listener.Addr().(*net.TCPAddr).Port
+	sidecar := New(Life{ReadyPath: "/readyz", AppToken: token})(logger.NewLogger("test"))
+	require.NoError(t, sidecar.Init(t.Context(), meta))
+	other := New(Life{})(logger.NewLogger("test"))
+	require.NoError(t, other.Init(t.Context(), metadataFor(file, 2)))
+	own := nameresolution.ResolveRequest{ID: "app-1"}
+	<-asked
+	_, err := other.ResolveID(t.Context(), own)
+	require.ErrorIs(t, err, contrib.ErrNoHost)
+	address, err := sidecar.ResolveID(t.Context(), nameresolution.ResolveRequest{ID: "app-2"})
+	require.NoError(t, err, "it finds others before it is found")
+	assert.Equal(t, "127.0.0.1:4002", address)
+	ready.Store(true)
+	require.Eventually(t, func() bool { _, err := other.ResolveID(t.Context(), own); return err == nil }, 10*time.Second, time.Millisecond)
+	require.NoError(t, errors.Join(sidecar.Close(), other.Close()))
+}
+
+// TestASidecarMayEndBeforeItsAppIsReady: nobody waits for the app any more.
+func TestASidecarMayEndBeforeItsAppIsReady(t *testing.T) {
+	meta := metadataFor(filepath.Join(t.TempDir(), "names.db"), 1)
+	meta.Instance.AppPort = 1 // nobody listens
+	sidecar := New(Life{ReadyPath: "/readyz"})(logger.NewLogger("test"))
+	require.NoError(t, sidecar.Init(t.Context(), meta))
+	require.NoError(t, sidecar.Close())
 }
