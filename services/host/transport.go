@@ -46,16 +46,68 @@ func newTransport(cfg Config, log *slog.Logger) *transport {
 
 // RoundTrip sends r to the service that its host names. A failure before anything was sent has httpx.ErrNotSent in its chain.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	out, err := t.address(r)
-	if err != nil {
+	h, here := t.local[r.URL.Host]
+	if err := t.check(r, here); err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
 		return nil, fmt.Errorf("%w: %w", httpx.ErrNotSent, err)
 	}
-	if h, here := t.local[r.URL.Host]; here {
-		return callLocal(h, out, t.log)
+	if here {
+		return callLocal(h, r, t.log)
 	}
+	return t.callDapr(r)
+}
+
+// check refuses what cannot be sent.
+func (t *transport) check(r *http.Request, here bool) error {
+	service := r.URL.Host
+	if r.URL.Scheme != "http" || (!here && !serviceName.MatchString(service)) {
+		return fmt.Errorf("%s://%s is not a service", r.URL.Scheme, service)
+	}
+	if !here && t.base == "" {
+		return fmt.Errorf("%s is not in this host and there is no sidecar", service)
+	}
+	// A dot segment would be resolved by whoever is next on the way and could leave the service's routes.
+	if strings.Contains(r.URL.Path, ".") {
+		segments := strings.Split(r.URL.Path, "/")
+		if slices.Contains(segments, "..") || slices.Contains(segments, ".") {
+			return errors.New("the path has a dot segment")
+		}
+	}
+	return nil
+}
+
+// addressed makes the request that the target's handler shall see, whichever way it goes. The caller's own is not
+// touched; the values of its headers are shared.
+func addressed(ctx context.Context, r *http.Request) *http.Request {
+	out, service := r.WithContext(ctx), r.URL.Host
+	out.URL = &url.URL{Scheme: "http", Host: service, Path: "/" + service + r.URL.Path, RawQuery: r.URL.RawQuery}
+	if r.URL.RawPath != "" {
+		out.URL.RawPath = "/" + service + r.URL.RawPath
+	}
+	out.Header = make(http.Header, len(r.Header)+3) // and what is propagated
+	for name, values := range r.Header {
+		if !staysBehind(name) {
+			out.Header[name] = slices.Clip(values) // so that adding to it leaves the caller's alone
+		}
+	}
+	httpx.Propagate(ctx, out.Header)
+	return out
+}
+
+// staysBehind tells the headers that are of one connection, or for the caller's own sidecar.
+func staysBehind(name string) bool {
+	switch name {
+	case "Dapr-Api-Token", "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
+}
+
+// callDapr has the sidecar call the service.
+func (t *transport) callDapr(r *http.Request) (*http.Response, error) {
+	out := addressed(r.Context(), r)
 	// The sidecar decodes the path once and puts what comes out into the next URL as it is: an escaped '?' would begin
 	// a query there and an escaped '%' be another escape. So the path is escaped once more than it needs.
 	method := out.URL.EscapedPath()
@@ -72,38 +124,12 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// address makes the request that the target's handler shall see, whichever way it goes.
-func (t *transport) address(r *http.Request) (*http.Request, error) {
-	service := r.URL.Host
-	if r.URL.Scheme != "http" || !serviceName.MatchString(service) {
-		return nil, fmt.Errorf("%s://%s is not a service", r.URL.Scheme, service)
-	}
-	if _, here := t.local[service]; !here && t.base == "" {
-		return nil, fmt.Errorf("%s is not in this host and there is no sidecar", service)
-	}
-	// A dot segment would be resolved by whoever is next on the way and could leave the service's routes.
-	segments := strings.Split(r.URL.Path, "/")
-	if slices.Contains(segments, "..") || slices.Contains(segments, ".") {
-		return nil, errors.New("the path has a dot segment")
-	}
-	out := r.Clone(r.Context())
-	out.URL = &url.URL{Scheme: "http", Host: service, Path: "/" + service + r.URL.Path, RawQuery: r.URL.RawQuery}
-	if r.URL.RawPath != "" {
-		out.URL.RawPath = "/" + service + r.URL.RawPath
-	}
-	for _, name := range []string{"Dapr-Api-Token", "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"} {
-		out.Header.Del(name)
-	}
-	httpx.Propagate(r.Context(), out.Header)
-	return out, nil
-}
-
 // callLocal runs the handler on a goroutine of its own, so that the caller's deadline holds even if the handler's
 // does not. It returns when the answer is complete, or begins to stream, or the caller's context ends.
 func callLocal(h http.Handler, r *http.Request, log *slog.Logger) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
-	in := r.WithContext(ctx)
-	in.RequestURI, in.RemoteAddr, in.Host = r.URL.RequestURI(), "in-process", r.URL.Host
+	in := addressed(ctx, r)
+	in.RequestURI, in.RemoteAddr, in.Host = in.URL.RequestURI(), "in-process", in.URL.Host
 	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1
 	if in.Body == nil {
 		in.Body = http.NoBody
@@ -114,7 +140,7 @@ func callLocal(h http.Handler, r *http.Request, log *slog.Logger) (*http.Respons
 		defer func() {
 			p := recover()
 			if p != nil && p != http.ErrAbortHandler {
-				log.ErrorContext(ctx, "panic outside of every handler", slog.Any("panic", p), slog.String("path", r.URL.Path))
+				log.ErrorContext(ctx, "panic outside of every handler", slog.Any("panic", p), slog.String("path", in.URL.Path))
 			}
 			a.finish(p)
 		}()

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -88,14 +87,25 @@ func (p Problem) appendTo(b []byte) ([]byte, error) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		value, err := json.Marshal(p.Extra[name], json.Deterministic(true))
-		if err != nil {
+		b = append(appendString(append(b, ','), name), ':')
+		var err error
+		if b, err = appendValue(b, p.Extra[name]); err != nil {
 			return nil, err
 		}
-		b = appendString(append(b, ','), name)
-		b = append(append(b, ':'), value...)
 	}
 	return append(b, '}'), nil
+}
+
+// appendValue appends v as JSON, the usual types of extra members without the detour through an encoder.
+func appendValue(b []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case string:
+		return appendString(b, v), nil
+	case int64:
+		return strconv.AppendInt(b, v, 10), nil
+	}
+	encoded, err := json.Marshal(v, json.Deterministic(true))
+	return append(b, encoded...), err
 }
 
 // appendMember appends a member whose name needs no escapes.
@@ -163,8 +173,16 @@ func title(code string) string {
 	if code == "" {
 		return ""
 	}
-	words := strings.ReplaceAll(code, "_", " ")
-	return strings.ToUpper(words[:1]) + words[1:]
+	words := []byte(code)
+	for i, c := range words {
+		if c == '_' {
+			words[i] = ' '
+		}
+	}
+	if 'a' <= words[0] && words[0] <= 'z' {
+		words[0] -= 'a' - 'A'
+	}
+	return string(words)
 }
 
 // IsProblem tells whether resp carries a problem document.
