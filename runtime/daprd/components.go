@@ -19,7 +19,6 @@ import (
 	"github.com/dapr/components-contrib/middleware"
 	"github.com/dapr/components-contrib/middleware/http/bearer"
 	"github.com/dapr/components-contrib/middleware/http/ratelimit"
-	nameskubernetes "github.com/dapr/components-contrib/nameresolution/kubernetes"
 	namesmdns "github.com/dapr/components-contrib/nameresolution/mdns"
 	pubsubmemory "github.com/dapr/components-contrib/pubsub/in-memory"
 	pubsubkafka "github.com/dapr/components-contrib/pubsub/kafka"
@@ -32,6 +31,7 @@ import (
 	statemysql "github.com/dapr/components-contrib/state/mysql"
 	statepostgres "github.com/dapr/components-contrib/state/postgresql/v2"
 	stateredis "github.com/dapr/components-contrib/state/redis"
+	statesqlite "github.com/dapr/components-contrib/state/sqlite"
 	"github.com/dapr/dapr/pkg/components"
 	bindingreg "github.com/dapr/dapr/pkg/components/bindings"
 	configreg "github.com/dapr/dapr/pkg/components/configuration"
@@ -48,7 +48,6 @@ import (
 	"github.com/sidecart/sidecart/runtime/daprd/latebroker"
 	"github.com/sidecart/sidecart/runtime/daprd/mail"
 	"github.com/sidecart/sidecart/runtime/daprd/names"
-	"github.com/sidecart/sidecart/runtime/daprd/onewriter"
 )
 
 // To add a component: import its package above and give it one line in its
@@ -99,7 +98,7 @@ func (r registries) setLogger(log logger.Logger) {
 // before the runtime is made. life says when other sidecars find this one.
 func registerComponents(r registries, life names.Life) {
 	r.state.RegisterComponent(statememory.NewInMemoryStateStore, "in-memory")
-	r.state.RegisterComponent(onewriter.New, "sqlite", "sqlite3")
+	r.state.RegisterComponent(statesqlite.NewSQLiteStateStore, "sqlite", "sqlite3")
 	r.state.RegisterComponent(stateredis.NewRedisStateStore, "redis")
 	r.state.RegisterComponent(statemysql.NewMySQLStateStore, "mysql")
 	for _, name := range []string{"postgresql", "postgres"} {
@@ -142,7 +141,6 @@ func registerComponents(r registries, life names.Life) {
 
 	r.names.RegisterComponent(names.New(life), "sqlite")
 	r.names.RegisterComponent(namesmdns.NewResolver, "mdns")
-	r.names.RegisterComponent(nameskubernetes.NewResolver, "kubernetes")
 
 	r.middleware.RegisterComponent(httpMiddleware(bearer.NewBearerMiddleware), "bearer")
 	r.middleware.RegisterComponent(httpMiddleware(ratelimit.NewRateLimitMiddleware), "ratelimit")
