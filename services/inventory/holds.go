@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -65,13 +66,13 @@ func (s *Service) holdOne(ctx context.Context, ask inventoryapi.HoldRequest) (ho
 // a refusal takes back what this call had got, by its claim, so that a call for the same order that runs at the
 // same time keeps what it relies on. An unknown outcome takes nothing back: the caller repeats, or it all expires.
 func (s *Service) hold(ctx context.Context, req inventoryapi.HoldRequest) (inventoryapi.Hold, error) {
-	parts := s.split(req.Lines)
-	cmd := HoldLines{ID: req.ID, Fingerprint: fingerprint(req.Lines), HoldSeconds: req.HoldSeconds}
+	sorted := slices.SortedFunc(slices.Values(req.Lines), bySKU)
+	parts := s.split(sorted)
+	cmd := HoldLines{ID: req.ID, Fingerprint: fingerprint(sorted), HoldSeconds: req.HoldSeconds}
 	if len(parts) > 1 {
 		cmd.Claim = s.deps.NewID()
 	}
-	answer := inventoryapi.Hold{ID: req.ID}
-	heldLines := make(map[string]inventoryapi.HeldLine, len(req.Lines))
+	answer := inventoryapi.Hold{ID: req.ID, Lines: make([]inventoryapi.HeldLine, len(req.Lines))}
 	for i, p := range parts {
 		cmd.Lines = p.lines
 		result, err := s.journal.DoShard(ctx, p.shard, cmd)
@@ -79,31 +80,30 @@ func (s *Service) hold(ctx context.Context, req inventoryapi.HoldRequest) (inven
 			return inventoryapi.Hold{}, s.refuse(ctx, cmd, parts[:i], parts[i+1:], err)
 		}
 		h := result.Answer.(*Hold)
-		for _, l := range h.Lines {
-			heldLines[l.SKU] = l.HeldLine
+		for at, l := range req.Lines {
+			if of := h.line(l.SKU); of >= 0 {
+				answer.Lines[at] = h.Lines[of].HeldLine
+			}
 		}
 		if i == 0 || h.ExpiresAt.Before(answer.ExpiresAt) {
 			answer.ExpiresAt = h.ExpiresAt
 		}
 	}
-	for _, l := range req.Lines {
-		answer.Lines = append(answer.Lines, heldLines[l.SKU])
-	}
 	return answer, nil
 }
 
-// split groups lines by shard. Shards that look as if they would refuse come first, because a refusal then costs
+// split groups sorted lines by shard. Shards that look as if they would refuse come first, because a refusal then costs
 // no write; what they look like decides nothing.
 func (s *Service) split(lines []inventoryapi.HoldLine) []part {
 	var parts []part
-	for _, l := range slices.SortedFunc(slices.Values(lines), bySKU) {
+	for i, l := range lines {
 		shard := s.journal.ShardOf(l.SKU)
-		i := slices.IndexFunc(parts, func(p part) bool { return p.shard == shard })
-		if i < 0 {
-			i = len(parts)
-			parts = append(parts, part{shard: shard})
+		at := slices.IndexFunc(parts, func(p part) bool { return p.shard == shard })
+		if at < 0 {
+			at = len(parts)
+			parts = append(parts, part{shard: shard, lines: make([]inventoryapi.HoldLine, 0, len(lines)-i)})
 		}
-		parts[i].lines = append(parts[i].lines, l)
+		parts[at].lines = append(parts[at].lines, l)
 	}
 	if len(parts) == 1 {
 		return parts
@@ -178,13 +178,16 @@ func (s *Service) releaseHold(ctx context.Context, id string, skus []string) err
 	return nil
 }
 
-// fingerprint tells one set of lines from another, in whatever order they are.
-func fingerprint(lines []inventoryapi.HoldLine) string {
-	h := sha256.New()
-	for _, l := range slices.SortedFunc(slices.Values(lines), bySKU) {
-		_, _ = fmt.Fprintf(h, "%s|%d\n", l.SKU, l.Quantity) // a hash does not fail
+// fingerprint tells one set of lines from another: they are sorted, so in whatever order they came.
+func fingerprint(sorted []inventoryapi.HoldLine) string {
+	const typicalBytes = 128 // of a line or two
+	text := make([]byte, 0, typicalBytes)
+	for _, l := range sorted {
+		text = append(append(text, l.SKU...), '|')
+		text = append(strconv.AppendInt(text, l.Quantity, 10), '\n')
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
 }
 
 func bySKU(a, b inventoryapi.HoldLine) int { return cmp.Compare(a.SKU, b.SKU) }

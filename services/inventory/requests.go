@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -131,19 +132,25 @@ func checkHold(r inventoryapi.HoldRequest) error {
 		checkRange("/hold_seconds", r.HoldSeconds, 1, maxHoldSeconds),
 		checkCount("/lines", len(r.Lines), inventoryapi.MaxHoldLines),
 	)
-	seen := make(map[string]bool, len(r.Lines))
-	for i, l := range r.Lines {
-		if err != nil {
-			return err
-		}
-		field := fmt.Sprintf("/lines/%d", i)
-		err = firstError(checkSKU(field+"/sku", l.SKU), checkRange(field+"/quantity", l.Quantity, 1, maxUnits))
-		if err == nil && seen[l.SKU] {
-			err = errs.InvalidField(field+"/sku", "is in an earlier line already")
-		}
-		seen[l.SKU] = true
+	if err != nil {
+		return err
 	}
-	return err
+	for i, l := range r.Lines {
+		err := firstError(checkSKU("/sku", l.SKU), checkRange("/quantity", l.Quantity, 1, maxUnits))
+		if err == nil && slices.ContainsFunc(r.Lines[:i], func(before inventoryapi.HoldLine) bool { return before.SKU == l.SKU }) {
+			err = errs.InvalidField("/sku", "is in an earlier line already")
+		}
+		if err != nil {
+			return below(fmt.Sprintf("/lines/%d", i), err)
+		}
+	}
+	return nil
+}
+
+// below names the field of err as that of a part of the body.
+func below(path string, err error) error {
+	f := errs.From(err).Fields[0]
+	return errs.InvalidField(path+f.Field, "%s", f.Message)
 }
 
 func checkRelease(r inventoryapi.ReleaseRequest) error {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -281,4 +282,12 @@ func TestACustomersOrdersNewestFirst(t *testing.T) {
 	first := l.s.ofCustomer("ada", stamp{}, 2)
 	require.Equal(t, []string{"o2", "o1"}, ids(l.s.ofCustomer("ada", customerKey(first[1]).stamp, 2)))
 	require.Empty(t, l.s.ofCustomer("eve", stamp{}, 10))
+}
+
+func TestAnOrdersIDIsItsNameForEver(t *testing.T) {
+	for _, n := range []struct{ caller, key string }{{"", "k"}, {"", ""}, {"ada", "k"}, {strings.Repeat("a", 200), strings.Repeat("k", 128)}} {
+		want := uuid.NewSHA1(orderNamespace, fmt.Appendf(nil, "%d:%s%s", len(n.caller), n.caller, n.key)).String()
+		assert.Equal(t, want, orderID(n.caller, n.key))
+	}
+	assert.Equal(t, "6e97fd52", orderID("", "k")[:8], "changing it would make every repeat a new order")
 }

@@ -1,11 +1,14 @@
 package order
 
 import (
+	"crypto/sha1" // of version 5 UUIDs; nothing is secret here
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"net/mail"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -32,7 +35,14 @@ var orderNamespace = uuid.MustParse("5f0e2b0c-9a3d-5c1e-8f47-0d2c6b7a91e4")
 // orderID follows from the caller and the Idempotency-Key, so that a repeat finds its order. The caller is empty
 // until there are accounts. The length keeps two pairs with the same concatenation apart.
 func orderID(caller, key string) string {
-	return uuid.NewSHA1(orderNamespace, fmt.Appendf(nil, "%d:%s%s", len(caller), caller, key)).String()
+	name := make([]byte, 0, len(orderNamespace)+len("128:")+len(caller)+len(key))
+	name = strconv.AppendInt(append(name, orderNamespace[:]...), int64(len(caller)), 10)
+	name = append(append(append(name, ':'), caller...), key...)
+	sum := sha1.Sum(name)
+	id := uuid.UUID(sum[:len(uuid.UUID{})])
+	id[6] = id[6]&0x0f | 0x50 // version 5 of RFC 9562: from a name
+	id[8] = id[8]&0x3f | 0x80
+	return id.String()
 }
 
 // fingerprint tells a repeat of a request from another one: equal requests have equal ones, however their JSON
@@ -76,24 +86,23 @@ func checkPlace(r orderapi.PlaceRequest) error {
 	if len(r.Lines) < 1 || len(r.Lines) > orderapi.MaxLines {
 		return errs.InvalidField("/lines", "must have 1 to %d lines", orderapi.MaxLines)
 	}
-	seen := make(map[string]bool, len(r.Lines))
 	for i, l := range r.Lines {
-		sku := fmt.Sprintf("/lines/%d/sku", i)
 		if !skuPattern.MatchString(l.SKU) || l.SKU == "." || l.SKU == ".." {
-			return errs.InvalidField(sku, "must be 1 to 64 letters, digits, dots, dashes or underscores, and no dot segment")
+			return errs.InvalidField(skuField(i), "must be 1 to 64 letters, digits, dots, dashes or underscores, and no dot segment")
 		}
 		if l.Quantity < 1 || l.Quantity > orderapi.MaxLineQuantity {
 			return errs.InvalidField(fmt.Sprintf("/lines/%d/quantity", i), "must be from 1 to %d", orderapi.MaxLineQuantity)
 		}
-		if seen[l.SKU] {
-			e := errs.Newf(errs.Unprocessable, errs.CodeInvalidRequest, "%s: is in an earlier line already", sku)
-			e.Fields = []errs.Field{{Field: sku, Message: "is in an earlier line already"}}
+		if slices.ContainsFunc(r.Lines[:i], func(before orderapi.LineRequest) bool { return before.SKU == l.SKU }) {
+			e := errs.Newf(errs.Unprocessable, errs.CodeInvalidRequest, "%s: is in an earlier line already", skuField(i))
+			e.Fields = []errs.Field{{Field: skuField(i), Message: "is in an earlier line already"}}
 			return e
 		}
-		seen[l.SKU] = true
 	}
 	return nil
 }
+
+func skuField(line int) string { return fmt.Sprintf("/lines/%d/sku", line) }
 
 // checkCustomer accepts the caller's own name of a customer.
 func checkCustomer(field, value string) error {

@@ -73,8 +73,9 @@ func (s *state) order(id string) *orderapi.Order {
 
 // put replaces or adds an order and keeps what finds it.
 func (s *state) put(o *orderapi.Order) {
-	s.remove(o.ID)
-	s.orders.Set(o.ID, o)
+	if old, replaced := s.orders.Set(o.ID, o); replaced {
+		s.unlist(old)
+	}
 	s.customers.Set(customerKey(o))
 	switch {
 	case o.Status == orderapi.StatusAwaitingPayment:
@@ -86,10 +87,13 @@ func (s *state) put(o *orderapi.Order) {
 
 // remove lets go of an order; one that is not there is no error.
 func (s *state) remove(id string) {
-	o, there := s.orders.Delete(id)
-	if !there {
-		return
+	if o, there := s.orders.Delete(id); there {
+		s.unlist(o)
 	}
+}
+
+// unlist takes an order out of what finds it.
+func (s *state) unlist(o *orderapi.Order) {
 	s.customers.Delete(customerKey(o))
 	s.due.Delete(stamp{o.PayBy.UnixNano(), o.ID})
 	s.settled.Delete(stamp{o.ChangedAt.UnixNano(), o.ID})
