@@ -224,8 +224,6 @@ func (s *shardCopy) decode(key string, seq uint64, value []byte) (journal.Segmen
 		return segment, finalf("segment %s of the source cannot be read: %w", key, err)
 	}
 	switch id := s.record.Journals[s.service.Name]; {
-	case segment.Version != journal.SegmentVersion:
-		return segment, finalf("segment %s has layout %d, this program reads %d: run the version that wrote it", key, segment.Version, journal.SegmentVersion)
 	case segment.Service != s.service.Name || segment.Shard != s.shard || segment.Seq != seq:
 		return segment, finalf("segment %s says it is %s/%d/%d: the source is damaged", key, segment.Service, segment.Shard, segment.Seq)
 	case segment.Journal != "" && segment.Journal != id:

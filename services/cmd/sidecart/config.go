@@ -10,26 +10,28 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/kit/telemetry"
 )
 
 // config is everything that the environment can say. Zero values are the defaults of whoever uses them.
 type config struct {
-	appID        string
-	logLevel     slog.Level
-	otlp         string
-	host         host.Config
-	sidecar      sidecar.Config
-	gatewayAddr  string
-	shards       int
-	snapshotEach int
-	trimAfter    time.Duration
-	staleAfter   time.Duration
-	payWithin    time.Duration
-	archiveAfter time.Duration
-	mailFrom     string
-	mailsAtOnce  int
+	appID          string
+	logLevel       slog.Level
+	otlp           string
+	host           host.Config
+	sidecar        sidecar.Config
+	gatewayAddr    string
+	shards         int
+	snapshotEach   int
+	segmentVersion int
+	trimAfter      time.Duration
+	staleAfter     time.Duration
+	payWithin      time.Duration
+	archiveAfter   time.Duration
+	mailFrom       string
+	mailsAtOnce    int
 }
 
 // configError marks what the person who started the process can put right.
@@ -71,6 +73,7 @@ func (c *config) table() []setting {
 		{"SIDECART_PUBSUB_NEXT_PERCENT", "share of the segments that is published on it, too, 0 to 100 (0)", number{&c.host.Brokers.Percent, 0, 100}},
 		{"SIDECART_SHARDS", "shards of a journal that is not there yet, 1 to 256 (2)", number{&c.shards, 1, 256}},
 		{"SIDECART_SNAPSHOT_EVERY", "segments from one snapshot of a shard to the next at the soonest, 1 to 100000 (500); a large state is written the more seldom", number{&c.snapshotEach, 1, 100_000}},
+		{"SIDECART_SEGMENT_VERSION", "layout of new segments, 1 to 2 (2); 1 while replicas run that read no other", number{&c.segmentVersion, journal.SegmentVersion, journal.PackedVersion}},
 		{"SIDECART_TRIM_AFTER", "age at which a segment that nobody needs is deleted, 10s to 720h (24h)", duration{&c.trimAfter, 10 * time.Second, 720 * time.Hour}},
 		{"SIDECART_STALE_AFTER", "how long a writer trusts what it knows of the head, 1s to 1h (1m); trimming waits for twice this", duration{&c.staleAfter, time.Second, time.Hour}},
 		{"SIDECART_PAY_WITHIN", "how long an order waits for its payment, 1s to 23h (15m)", duration{&c.payWithin, time.Second, 23 * time.Hour}},

@@ -44,6 +44,7 @@ func with[C any, S host.Service](make func(C, host.Deps) (S, error), cfg C) host
 func (c config) journal() journal.Config {
 	return journal.Config{
 		Shards: c.shards, SnapshotEverySegments: uint64(c.snapshotEach), TrimAfter: c.trimAfter, StaleAfter: c.staleAfter,
+		SegmentVersion: c.segmentVersion,
 	}
 }
 

@@ -124,24 +124,31 @@ func (f *Follower) Deliver(ctx context.Context, data []byte) (news bool) {
 		f.metrics.pushesDropped.Inc()
 		return false
 	}
-	var s journal.Segment
-	err := json.Unmarshal(data, &s)
-	if err == nil {
-		err = f.check(r.journal, s)
-	}
-	if err == nil && (s.Shard < 0 || s.Shard >= len(r.feeds)) {
-		err = errors.New("the segment's shard does not exist")
-	}
+	s, err := f.readPushed(r, data)
 	if err != nil {
 		f.metrics.pushesDropped.Inc()
 		f.strangers.failed(ctx, "a pushed segment cannot be used and is dropped", err)
 		return false
 	}
-	news = r.feeds[s.Shard].add(newSegment(s))
+	news = r.feeds[s.Shard].add(s)
 	if !news {
 		f.metrics.duplicates.Inc()
 	}
 	return news
+}
+
+func (f *Follower) readPushed(r *running, data []byte) (*segment, error) {
+	var d journal.Document
+	if err := json.Unmarshal(data, &d); err != nil {
+		return nil, err
+	}
+	if err := f.check(r.journal, d); err != nil {
+		return nil, err
+	}
+	if d.Shard < 0 || d.Shard >= len(r.feeds) {
+		return nil, errors.New("the segment's shard does not exist")
+	}
+	return f.open(d)
 }
 
 // look asks the source for its heads again and again: it finds lost tails, feeds LevelAt, and acknowledges.

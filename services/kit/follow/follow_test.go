@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -215,6 +216,38 @@ func TestUnknownTypesArePassedOverAndBrokenEventsParkedEverywhere(t *testing.T) 
 		assert.ElementsMatch(t, []int{1, 3}, append(target.all(0, 0), target.all(1, 0)...))
 		assert.Len(t, target.Parked(), 4)
 		assert.InDelta(t, 1, counted(t, f.metrics.unknownTypes), 0)
+	})
+}
+
+// packedDocument is a segment in the packed layout that says what it has.
+func packedDocument(seq int, packed string, types ...string) []byte {
+	out, _ := json.Marshal(map[string]any{
+		"version": journal.PackedVersion, "service": "src", "journal": "src-1", "shard": 0, "seq": seq, "writer": "w", "batch": seq,
+		"at": "2026-01-01T00:00:00Z", "types": types, "packed": packed,
+	})
+	return out
+}
+
+// What is packed is unpacked only if it concerns us: what is no gzip is not even noticed. If it does concern us, such a push is
+// dropped, and the segment pulled.
+func TestPackedSegmentsThatDoNotConcernUsAreNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		f := follower(t, s, target, func(c *Config) { c.PollEvery = time.Hour })
+		defer start(f)()
+		synctest.Wait()
+		s.commit(0, happened{"a", 1})
+		s.commit(0, happened{"a", 2})
+		assert.True(t, f.Deliver(t.Context(), packedDocument(1, "bm90IGd6aXA=", "journal.offset_moved", "src.newer")))
+		synctest.Wait()
+		assert.Empty(t, target.all(0, 0), "the push says that there is nothing in it for us")
+		assert.InDelta(t, 1, counted(t, f.metrics.unknownTypes), 0)
+		assert.False(t, f.Deliver(t.Context(), packedDocument(2, "bm90IGd6aXA=", "src.newer", "src.happened")))
+		assert.InDelta(t, 1, counted(t, f.metrics.pushesDropped), 0)
+		s.commit(0, happened{"a", 3})
+		f.Deliver(t.Context(), s.commit(0, happened{"a", 4})) // news, so that the gap before it is pulled
+		elapse(time.Second)
+		assert.Equal(t, []int{2, 3, 4}, target.all(0, 0))
 	})
 }
 

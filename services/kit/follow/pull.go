@@ -62,7 +62,7 @@ func (f *Follower) pullOnce(ctx context.Context, fd *feed, after uint64) error {
 	}
 	fd.observe(head)
 	for _, s := range segments {
-		fd.add(newSegment(s))
+		fd.add(s)
 	}
 	if len(segments) == 0 && after < fd.headNow() {
 		return errNotYet

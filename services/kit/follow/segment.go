@@ -1,7 +1,6 @@
 package follow
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,7 +8,7 @@ import (
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
-// segment is a segment of the source, understood once for all own shards.
+// segment is a segment of the source, understood once for all own shards. It has no events if none of them concerns us.
 type segment struct {
 	journal.Segment
 	bytes int
@@ -26,13 +25,33 @@ type unit struct {
 	park   string // a reason: the event is not to be run but parked
 }
 
-func newSegment(s journal.Segment) *segment {
+// open reads a segment that came from the source, its events only if they concern us.
+func (f *Follower) open(d journal.Document) (*segment, error) {
 	const overheadBytes = 256 // of the struct and its slices, roughly
+	if !d.Has(f.concerns) {
+		return &segment{Segment: d.Bare(), bytes: overheadBytes}, nil
+	}
+	s, err := d.Segment()
+	if err != nil {
+		return nil, fmt.Errorf("segment %s/%d/%d: %w", d.Service, d.Shard, d.Seq, err)
+	}
 	n := overheadBytes
 	for _, e := range s.Events {
 		n += len(e.Type) + len(e.Data)
 	}
-	return &segment{Segment: s, bytes: n}
+	return &segment{Segment: s, bytes: n}, nil
+}
+
+// concerns says whether events of a type are to be read. One that is not known is counted.
+func (f *Follower) concerns(eventType string) bool {
+	if strings.HasPrefix(eventType, journal.SystemPrefix) {
+		return false // the source's own bookkeeping
+	}
+	if _, known := f.cfg.Types[eventType]; !known {
+		f.metrics.unknownTypes.Inc()
+		return false
+	}
+	return true
 }
 
 // unitsFor gives the events of s that concern the own shard, in the source's order.
@@ -47,14 +66,10 @@ func (f *Follower) unitsFor(s *segment, own int) []unit {
 func (f *Follower) understand(s journal.Segment) [][]unit {
 	shards := make([][]unit, f.deps.Target.Shards())
 	for i, record := range s.Events {
-		if strings.HasPrefix(record.Type, journal.SystemPrefix) {
-			continue // the source's own bookkeeping
-		}
-		routed, err := f.react(sourceAt(s), record)
-		if errors.Is(err, journal.ErrUnknownType) {
-			f.metrics.unknownTypes.Inc()
+		if _, known := f.cfg.Types[record.Type]; !known {
 			continue
 		}
+		routed, err := f.react(sourceAt(s), record)
 		if err != nil {
 			for own := range shards {
 				shards[own] = append(shards[own], unit{index: i, record: record, park: clip(err.Error())})
@@ -93,12 +108,9 @@ func sourceAt(s journal.Segment) journal.At {
 	return journal.At{Shard: s.Shard, Seq: s.Seq, Time: s.At}
 }
 
-// check tells whether s can be a segment of the source's journal that this code can read.
-func (f *Follower) check(source string, s journal.Segment) error {
+// check tells whether s can be a segment of the source's journal.
+func (f *Follower) check(source string, s journal.Document) error {
 	switch {
-	case s.Version != journal.SegmentVersion:
-		return fmt.Errorf("segment %s/%d/%d has layout %d; this build reads %d: update it",
-			s.Service, s.Shard, s.Seq, s.Version, journal.SegmentVersion)
 	case s.Service != f.cfg.Source:
 		return fmt.Errorf("segment of %q where %q is followed", s.Service, f.cfg.Source)
 	case s.Seq == 0:

@@ -74,17 +74,17 @@ func (f *Follower) checkOrigin(source headsOf) error {
 }
 
 // fetch pulls at most limit segments of a journal after a number and tells the source what is durably applied here.
-func (f *Follower) fetch(ctx context.Context, source string, shard int, after uint64, limit int, acked uint64) ([]journal.Segment, uint64, error) {
+func (f *Follower) fetch(ctx context.Context, source string, shard int, after uint64, limit int, acked uint64) ([]*segment, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.CallWithin)
 	defer cancel()
 	query := url.Values{
 		"after": {strconv.FormatUint(after, 10)}, "limit": {strconv.Itoa(limit)},
-		"follower": {f.cfg.Follower}, "acked": {strconv.FormatUint(acked, 10)},
+		"follower": {f.cfg.Follower}, "acked": {strconv.FormatUint(acked, 10)}, "layout": {strconv.Itoa(journal.PackedVersion)},
 	}
 	var answer struct {
-		Journal  string            `json:"journal"`
-		Segments []journal.Segment `json:"segments"`
-		Head     uint64            `json:"head"`
+		Journal  string             `json:"journal"`
+		Segments []journal.Document `json:"segments"`
+		Head     uint64             `json:"head"`
 	}
 	target := fmt.Sprintf("http://%s/journal/%d?%s", f.cfg.Source, shard, query.Encode())
 	f.metrics.pulls.Inc()
@@ -95,15 +95,19 @@ func (f *Follower) fetch(ctx context.Context, source string, shard int, after ui
 	if err := f.sameJournal(source, answer.Journal); err != nil {
 		return nil, 0, err
 	}
-	for i, s := range answer.Segments {
-		if err := f.check(source, s); err != nil {
+	segments := make([]*segment, len(answer.Segments))
+	for i, d := range answer.Segments {
+		if err := f.check(source, d); err != nil {
 			return nil, 0, err
 		}
-		if s.Shard != shard || s.Seq != after+1+uint64(i) {
-			return nil, 0, fmt.Errorf("segment %d/%d where %d/%d was expected of %s", s.Shard, s.Seq, shard, after+1+uint64(i), f.cfg.Source)
+		if d.Shard != shard || d.Seq != after+1+uint64(i) {
+			return nil, 0, fmt.Errorf("segment %d/%d where %d/%d was expected of %s", d.Shard, d.Seq, shard, after+1+uint64(i), f.cfg.Source)
+		}
+		if segments[i], err = f.open(d); err != nil {
+			return nil, 0, err
 		}
 	}
-	return answer.Segments, answer.Head, nil
+	return segments, answer.Head, nil
 }
 
 // readTrimmed recognises the source's 410.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/failpoint"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
@@ -120,7 +118,7 @@ func (s *shard[S]) write(ctx context.Context, t *trial[S], trace string) (verdic
 	if segment.Events == nil {
 		segment.Events = []Record{} // a fence: it only takes the number
 	}
-	encoded, err := json.Marshal(segment)
+	encoded, err := segment.encode(s.journal.cfg.SegmentVersion)
 	if err != nil {
 		return untried, err
 	}
@@ -200,7 +198,7 @@ func (s *shard[S]) confirm(ctx context.Context, seq uint64) (verdict, error) {
 // accept makes a segment of ours the head.
 func (s *shard[S]) accept(t *trial[S], segment Segment, encoded []byte) {
 	t.view.seq, t.view.at, t.view.bytes = segment.Seq, segment.At, t.view.bytes+uint64(t.bytes)
-	s.recent.add(stored{segment, len(encoded)})
+	s.recent.add(stored{segment, encoded})
 	s.advance(t.view)
 	s.journal.metrics.commits.Inc()
 	s.publish.offer(announcement{segment, encoded})

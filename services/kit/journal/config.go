@@ -29,6 +29,7 @@ type Config struct {
 	StaleAfter            time.Duration // without knowing the head, before numbers are checked against the snapshot; default 1 min
 	PollEvery             time.Duration // how often an idle shard looks for other writers' segments; default 1 s
 	RecentBytes           int           // encoded segments kept in memory for followers, per shard; default 1 MiB
+	SegmentVersion        int           // the newest layout that segments are written in: PackedVersion, or SegmentVersion while replicas of a release that reads no other run; default PackedVersion
 }
 
 // Deps is what a journal needs from outside.
@@ -86,6 +87,7 @@ func (c Config) withDefaults() Config {
 	orInt(&c.MaxBatchBytes, 192<<10)
 	orInt(&c.MaxQueueCommands, 4096)
 	orInt(&c.RecentBytes, 1<<20)
+	orInt(&c.SegmentVersion, PackedVersion)
 	orDuration(&c.CommitWithin, 5*time.Second)
 	orDuration(&c.SnapshotEvery, 10*time.Minute)
 	orDuration(&c.TrimAfter, 24*time.Hour)
@@ -123,6 +125,8 @@ func (c Config) validate() error {
 	check(c.MaxBatchCommands >= 1, "MaxBatchCommands is %d, want at least 1", c.MaxBatchCommands)
 	check(c.MaxBatchBytes >= 1 && c.MaxBatchBytes <= maxSegmentBytes, "MaxBatchBytes is %d, want 1..%d", c.MaxBatchBytes, maxSegmentBytes)
 	check(c.MaxQueueCommands >= 1, "MaxQueueCommands is %d, want at least 1", c.MaxQueueCommands)
+	check(c.SegmentVersion == SegmentVersion || c.SegmentVersion == PackedVersion,
+		"SegmentVersion is %d, want %d or %d", c.SegmentVersion, SegmentVersion, PackedVersion)
 	check(c.RecentBytes >= 1, "RecentBytes is %d, want at least 1", c.RecentBytes)
 	for _, d := range []struct {
 		name string

@@ -220,7 +220,7 @@ func TestRoutes(t *testing.T) {
 		require.Empty(t, page.Segments)
 
 		for path, status := range map[string]int{
-			"/test/journal/7": 404, "/test/journal/-1": 404, "/test/journal/x": 400, "/test/journal/0?after=-1": 400, "/test/journal/0?after=x": 400,
+			"/test/journal/7": 404, "/test/journal/-1": 404, "/test/journal/x": 400, "/test/journal/0?after=-1": 400, "/test/journal/0?after=x": 400, "/test/journal/0?layout=x": 400,
 			"/test/journal/0?limit=0": 400, "/test/journal/0?limit=201": 400, "/test/journal/0?follower=NO&acked=1": 400,
 			"/test/journal/0?follower=order&acked=x": 400, "/test/journal/99999999999999999999": 400,
 		} {
@@ -252,6 +252,43 @@ func TestRoutes(t *testing.T) {
 			}
 		}
 		require.Equal(t, picture(served.State(0)), picture(copied))
+	})
+}
+
+// A segment of many events is stored packed, read by everybody, and handed out packed to those who can read that.
+func TestPackedSegments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := journaltest.NewStore()
+		for i, version := range []int{journal.SegmentVersion, journal.PackedVersion} {
+			r := start(t, store, options{name: fmt.Sprint("w", version), config: journal.Config{SegmentVersion: version}})
+			var ids []string
+			for n := range 40 {
+				ids = append(ids, fmt.Sprint(version, "-", n))
+			}
+			_, err := r.DoShard(t.Context(), 0, journal.Followed{Source: "other", Seq: uint64(i + 1), Steps: steps(ids...)})
+			require.NoError(t, err)
+			var stored journal.Document
+			require.NoError(t, json.Unmarshal(store.Value(fmt.Sprintf("test/journal/0/%d", i+1)), &stored))
+			require.Equal(t, version, stored.Version)
+		}
+		served := start(t, store, options{name: "reader", config: journal.Config{RecentBytes: 1}})
+		e := echo.New()
+		served.Register(e.Group("/test"))
+		for layout, wanted := range map[string]int{"": journal.SegmentVersion, "&layout=1": journal.SegmentVersion, "&layout=2": journal.PackedVersion} {
+			var page struct {
+				Segments []journal.Document `json:"segments"`
+			}
+			get(t, e, "GET", "/test/journal/0?after=0"+layout, &page)
+			versions, events := map[int]bool{}, 0
+			for _, d := range page.Segments {
+				versions[d.Version] = true
+				s, err := d.Segment()
+				require.NoError(t, err)
+				events += len(s.Events)
+			}
+			require.Equal(t, map[int]bool{journal.SegmentVersion: true, wanted: true}, versions, layout)
+			require.Equal(t, 2*41, events, layout) // with the offsets
+		}
 	})
 }
 

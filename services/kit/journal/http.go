@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
@@ -22,7 +23,8 @@ type HeadsAnswer struct {
 	Followers []Follower `json:"followers"`
 }
 
-// SegmentsAnswer is the body of GET /journal/:shard.
+// SegmentsAnswer is the body of GET /journal/:shard. A caller that reads Documents says so with layout=2; others get every
+// segment unpacked.
 type SegmentsAnswer struct {
 	Journal  string    `json:"journal"` // its identity: Meta.ID
 	Segments []Segment `json:"segments"`
@@ -87,6 +89,10 @@ func (j *Journal[S]) getSegments(c echo.Context) error {
 	if limit < 1 || limit > maxPullSegments {
 		return errs.InvalidField("limit", "must be 1..%d", maxPullSegments)
 	}
+	newest, err := uintParam(c, "layout", SegmentVersion)
+	if err != nil {
+		return err
+	}
 	ctx := c.Request().Context()
 	if follower := c.QueryParam("follower"); follower != "" {
 		acked, err := uintParam(c, "acked", 0)
@@ -97,11 +103,33 @@ func (j *Journal[S]) getSegments(c echo.Context) error {
 			return err
 		}
 	}
-	segments, err := j.Segments(ctx, n, after, int(limit))
+	found, err := j.documents(ctx, n, after, int(limit))
 	if err != nil {
 		return err
 	}
-	return respond(c, SegmentsAnswer{j.id, segments, j.shards[n].head().seq})
+	segments := make([]jsontext.Value, len(found))
+	for i, d := range found {
+		if segments[i], err = inLayout(newest, d.value); err != nil {
+			return err
+		}
+	}
+	return respond(c, struct {
+		Journal  string           `json:"journal"`
+		Segments []jsontext.Value `json:"segments"`
+		Head     uint64           `json:"head"`
+	}{j.id, segments, j.shards[n].head().seq})
+}
+
+// inLayout gives a segment's value to a caller that reads layouts up to newest.
+func inLayout(newest uint64, value []byte) (jsontext.Value, error) {
+	if newest >= PackedVersion {
+		return value, nil
+	}
+	var s Segment
+	if err := json.Unmarshal(value, &s); err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
 }
 
 // getSnapshot streams the committed state. It is not bounded as a whole; each line is, and a caller that goes away

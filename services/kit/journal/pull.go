@@ -2,19 +2,36 @@ package journal
 
 import (
 	"context"
+
+	"github.com/go-json-experiment/json"
 )
 
 // Segments gives committed segments of a shard after a number, at most limit (and at most 200 or 4 MiB). An empty
 // answer says that there are none yet. When the first of them has been trimmed it is errs Gone with the code
 // CodeTrimmed and the Extra "start_after": the smallest number that can be asked for.
 func (j *Journal[S]) Segments(ctx context.Context, shard int, after uint64, limit int) ([]Segment, error) {
+	found, err := j.documents(ctx, shard, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Segment, len(found))
+	for i, d := range found {
+		if err := json.Unmarshal(d.value, &list[i]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// documents is Segments as they are stored; the bound in bytes is of what they come to unpacked.
+func (j *Journal[S]) documents(ctx context.Context, shard int, after uint64, limit int) ([]document, error) {
 	s, err := j.shard(shard)
 	if err != nil {
 		return nil, err
 	}
 	head := s.head().seq
 	if after >= head {
-		return []Segment{}, nil
+		return []document{}, nil
 	}
 	count := min(max(limit, 1), maxPullSegments, int(min(head-after, maxPullSegments)))
 	if found, ok := s.recent.after(after, count); ok {
@@ -24,7 +41,7 @@ func (j *Journal[S]) Segments(ctx context.Context, shard int, after uint64, limi
 }
 
 // pull reads segments from the store.
-func (s *shard[S]) pull(ctx context.Context, after uint64, count int) ([]Segment, error) {
+func (s *shard[S]) pull(ctx context.Context, after uint64, count int) ([]document, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeCallWithin)
 	defer cancel()
 	found, err := s.reader.many(ctx, after+1, count)
@@ -42,17 +59,20 @@ func (s *shard[S]) pull(ctx context.Context, after uint64, count int) ([]Segment
 	if len(found) == 0 {
 		return nil, unavailable(errMissing)
 	}
-	return bounded(found), nil
+	list := make([]document, len(found))
+	for i, f := range found {
+		list[i] = f.document()
+	}
+	return bounded(list), nil
 }
 
 // bounded keeps as many segments as fit into one answer, always at least one.
-func bounded(found []stored) []Segment {
-	list, bytes := make([]Segment, 0, len(found)), 0
-	for _, f := range found {
-		if bytes += f.bytes; bytes > maxPullBytes && len(list) > 0 {
-			break
+func bounded(found []document) []document {
+	bytes := 0
+	for i, d := range found {
+		if bytes += d.unpacked; bytes > maxPullBytes && i > 0 {
+			return found[:i]
 		}
-		list = append(list, f.segment)
 	}
-	return list
+	return found
 }

@@ -39,10 +39,10 @@ func retry(ctx context.Context, within time.Duration, op func(context.Context) e
 	}
 }
 
-// stored is a segment as it was read, with the size of its value.
+// stored is a segment with its value.
 type stored struct {
 	segment Segment
-	bytes   int
+	value   []byte
 }
 
 // decode checks that a value is the segment that its key says, of the journal that this is.
@@ -52,9 +52,6 @@ func (r reader) decode(seq uint64, value []byte) (stored, error) {
 	if err := json.Unmarshal(value, &s); err != nil {
 		return stored{}, fatalf("journal: segment %s cannot be read: %w; restore this key from a backup", key, err)
 	}
-	if s.Version != SegmentVersion {
-		return stored{}, fatalf("journal: segment %s has layout %d, this program reads %d; run the version that wrote it", key, s.Version, SegmentVersion)
-	}
 	if s.Service != r.service || s.Shard != r.shard || s.Seq != seq {
 		return stored{}, fatalf("journal: segment %s says it is %s/%d/%d; restore this key from a backup", key, s.Service, s.Shard, s.Seq)
 	}
@@ -62,7 +59,7 @@ func (r reader) decode(seq uint64, value []byte) (stored, error) {
 		return stored{}, fatalf("journal: segment %s is of journal %s, this is journal %s: a process that was not stopped has written into a store "+
 			"that was replaced; stop every process, then restore this store as a whole", key, s.Journal, r.journal)
 	}
-	return stored{s, len(value)}, nil
+	return stored{s, value}, nil
 }
 
 // reader reads segments of one shard; its methods do not retry.

@@ -88,10 +88,10 @@ func (r Record) size() int { return len(r.Type) + len(r.Data) + recordOverheadBy
 // recordOverheadBytes is what JSON puts around a record.
 const recordOverheadBytes = 24
 
-// Segment is one committed batch: the value of the key {service}/journal/{shard}/{seq} and the data of the
-// CloudEvent that announces it.
+// Segment is one committed batch: as a Document, the value of the key {service}/journal/{shard}/{seq} and the data of
+// the CloudEvent that announces it.
 type Segment struct {
-	Version int       `json:"version"` // of this layout: SegmentVersion
+	Version int       `json:"version"` // of this layout: SegmentVersion, whatever the document's was
 	Service string    `json:"service"`
 	Journal string    `json:"journal,omitzero"` // identity of the journal: Meta.ID
 	Shard   int       `json:"shard"`
@@ -100,8 +100,5 @@ type Segment struct {
 	Batch   uint64    `json:"batch"`  // the writer's own number of the batch; (writer, batch) is unique
 	At      time.Time `json:"at"`
 	Trace   string    `json:"trace,omitzero"` // traceparent of the first command's caller
-	Events  []Record  `json:"events"`
+	Events  []Record  `json:"events,omitzero"`
 }
-
-// SegmentVersion is the layout that this code writes.
-const SegmentVersion = 1
