@@ -47,9 +47,9 @@ func applyHold(s *State, at journal.At, event journal.Event) {
 		}
 		s.putHold(held(e))
 	case inventoryapi.HoldClaimed:
-		h := *s.mustHold(e.ID)
+		h := s.mustHold(e.ID)
 		h.Claims = append(slices.Clone(h.Claims), e.Claim)
-		s.putHold(&h)
+		s.putHold(h)
 	case inventoryapi.HoldDropped:
 		s.drop(e)
 	case inventoryapi.HoldsExpired:
@@ -79,19 +79,13 @@ func (i *Item) changed(e inventoryapi.ItemChanged) *Item {
 	return n
 }
 
-func reserved(e inventoryapi.Reserved) *Reservation {
-	return &Reservation{SKU: e.SKU, ID: e.ID, Quantity: e.Quantity, HoldSeconds: e.HoldSeconds,
+func reserved(e inventoryapi.Reserved) Reservation {
+	return Reservation{SKU: e.SKU, ID: e.ID, Quantity: e.Quantity, HoldSeconds: e.HoldSeconds,
 		ExpiresAt: e.ExpiresAt, Status: StatusReserved}
 }
 
-func (r *Reservation) withStatus(status Status, finishedAt time.Time) *Reservation {
-	n := *r
-	n.Status, n.FinishedAt = status, finishedAt
-	return &n
-}
-
 func held(e inventoryapi.Held) *Hold {
-	h := &Hold{ID: e.ID, Fingerprint: e.Fingerprint, Claims: []string{e.Claim}, ExpiresAt: e.ExpiresAt}
+	h := &Hold{ID: e.ID, Fingerprint: e.Fingerprint, Claims: []string{e.Claim}, Lines: make([]Line, 0, len(e.Lines)), ExpiresAt: e.ExpiresAt}
 	for _, l := range e.Lines {
 		h.Lines = append(h.Lines, Line{HeldLine: l, Status: StatusReserved})
 	}
@@ -112,7 +106,7 @@ func (s *State) must(sku string) *Item {
 }
 
 func (s *State) mustHold(id string) *Hold {
-	h, ok := s.holds.Get(id)
+	h, ok := s.hold(id)
 	if !ok {
 		panic(fmt.Sprintf("inventory: an event names the unknown hold %q", id))
 	}
@@ -126,21 +120,20 @@ func (s *State) move(sku string, received, available, reserved, sold int64) *Ite
 }
 
 func (s *State) resolve(at journal.At, sku, id string, status Status) {
-	r, ok := s.reservations.Get(pairKey(sku, id))
+	r, ok := s.reservation(sku, id)
 	if !ok {
 		panic(fmt.Sprintf("inventory: an event names the unknown reservation %q of %q", id, sku))
 	}
-	s.putReservation(r.withStatus(status, at.Time))
+	s.putReservation(*r.withStatus(status, at.Time))
 }
 
 // settle gives a line of an order's hold its status. A hold that was forgotten, or a line that never was, is made
 // anew, so that a repeat is known as such.
 func (s *State) settle(at journal.At, orderID, sku string, quantity int64, status Status) {
-	h := Hold{ID: orderID, ExpiresAt: at.Time.UTC().Truncate(time.Millisecond)}
-	if known, ok := s.holds.Get(orderID); ok {
-		h = *known
+	h, ok := s.hold(orderID)
+	if !ok {
+		h = &Hold{ID: orderID, ExpiresAt: at.Time.UTC().Truncate(time.Millisecond)}
 	}
-	h.Lines = slices.Clone(h.Lines)
 	i := h.line(sku)
 	if i < 0 {
 		i = len(h.Lines)
@@ -158,9 +151,7 @@ func (h *Hold) finished(at journal.At) *Hold {
 	return h
 }
 
-func (s *State) expireHold(at journal.At, known *Hold) {
-	h := *known
-	h.Lines = slices.Clone(h.Lines)
+func (s *State) expireHold(at journal.At, h *Hold) {
 	for i, l := range h.Lines {
 		if l.Status == StatusReserved {
 			s.move(l.SKU, 0, l.Quantity, -l.Quantity, 0)
@@ -171,10 +162,10 @@ func (s *State) expireHold(at journal.At, known *Hold) {
 }
 
 func (s *State) drop(e inventoryapi.HoldDropped) {
-	h := *s.mustHold(e.ID)
+	h := s.mustHold(e.ID)
 	if !e.Gone {
 		h.Claims = slices.DeleteFunc(slices.Clone(h.Claims), func(c string) bool { return c == e.Claim })
-		s.putHold(&h)
+		s.putHold(h)
 		return
 	}
 	for _, l := range h.Lines {
@@ -188,7 +179,7 @@ func (s *State) drop(e inventoryapi.HoldDropped) {
 func (s *State) lose(at journal.At, e inventoryapi.HoldLost) {
 	for _, sku := range e.SKUs {
 		var quantity int64
-		if h, ok := s.holds.Get(e.OrderID); ok {
+		if h, ok := s.hold(e.OrderID); ok {
 			if i := h.line(sku); i >= 0 {
 				quantity = h.Lines[i].Quantity
 				if h.Lines[i].Status == StatusReserved {

@@ -88,6 +88,6 @@ const (
 	rememberFor          = 24 * time.Hour    // finished reservations and restocks, by segment time; equals the journal's idempotency window
 	// rememberHoldsFor is shorter, because nobody repeats a finished hold: order asks again only for an order that it
 	// never recorded, and its events come once. What is left is an order that loses a line in another shard after its
-	// line here was sold (ReasonStockLost): it has this long to say so. At 600 orders a second this bounds holds to some 200 MB.
+	// line here was sold (ReasonStockLost): it has this long to say so. At 600 orders a second this bounds holds to some 130 MB.
 	rememberHoldsFor = 15 * time.Minute
 )

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidwall/btree"
-
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/journal"
@@ -80,7 +78,7 @@ func decideReserve(s *State, at journal.At, c Reserve) (any, []journal.Event, er
 	if item == nil {
 		return nil, nil, unknownSKU(c.SKU)
 	}
-	if first, ok := s.reservations.Get(pairKey(c.SKU, c.ID)); ok {
+	if first, ok := s.reservation(c.SKU, c.ID); ok {
 		if first.Quantity != c.Quantity || first.HoldSeconds != c.HoldSeconds {
 			return nil, nil, idReused("another reservation of this SKU")
 		}
@@ -92,7 +90,8 @@ func decideReserve(s *State, at journal.At, c Reserve) (any, []journal.Event, er
 	}
 	e := inventoryapi.Reserved{SKU: c.SKU, ID: c.ID, Quantity: c.Quantity, HoldSeconds: c.HoldSeconds,
 		ExpiresAt: expiry(at, c.HoldSeconds)}
-	return reserved(e), []journal.Event{e}, nil
+	r := reserved(e)
+	return &r, []journal.Event{e}, nil
 }
 
 func decideConfirm(s *State, at journal.At, c Confirm) (any, []journal.Event, error) {
@@ -115,21 +114,21 @@ func decideRelease(s *State, at journal.At, c Release) (any, []journal.Event, er
 
 // standing finds a reservation that can still be resolved. One whose time is over counts as expired even before
 // Expire has come by: its holder must not depend on how quick we are.
-func standing(s *State, at journal.At, sku, id string) (*Reservation, error) {
+func standing(s *State, at journal.At, sku, id string) (r Reservation, err error) {
 	if s.Item(sku) == nil {
-		return nil, unknownSKU(sku)
+		return r, unknownSKU(sku)
 	}
-	r, ok := s.reservations.Get(pairKey(sku, id))
+	r, ok := s.reservation(sku, id)
 	if !ok {
-		return nil, errs.Newf(errs.NotFound, inventoryapi.CodeUnknownReservation, "%q has no reservation %q", sku, id)
+		return r, errs.Newf(errs.NotFound, inventoryapi.CodeUnknownReservation, "%q has no reservation %q", sku, id)
 	}
 	switch {
 	case r.Status == StatusConfirmed:
-		return nil, errs.Newf(errs.Conflict, inventoryapi.CodeAlreadyConfirmed, "the reservation %q was confirmed", id)
+		return r, errs.Newf(errs.Conflict, inventoryapi.CodeAlreadyConfirmed, "the reservation %q was confirmed", id)
 	case r.Status == StatusReleased:
-		return nil, errs.Newf(errs.Conflict, inventoryapi.CodeAlreadyReleased, "the reservation %q was released", id)
+		return r, errs.Newf(errs.Conflict, inventoryapi.CodeAlreadyReleased, "the reservation %q was released", id)
 	case r.Status == StatusExpired || !at.Time.Before(r.ExpiresAt):
-		return nil, errs.Newf(errs.Conflict, inventoryapi.CodeReservationExpired, "the reservation %q expired", id).
+		return r, errs.Newf(errs.Conflict, inventoryapi.CodeReservationExpired, "the reservation %q expired", id).
 			With("expired_at", r.ExpiresAt)
 	}
 	return r, nil
@@ -137,7 +136,7 @@ func standing(s *State, at journal.At, sku, id string) (*Reservation, error) {
 
 func decideExpire(s *State, at journal.At, c Expire) (any, []journal.Event, error) {
 	var events []journal.Event
-	reservations, more := due(s.dueReservations, earlier(c.ReservationsUntil, at.Time))
+	reservations, more := s.dueReservations(earlier(c.ReservationsUntil, at.Time), inventoryapi.MaxExpiredPerEvent)
 	if len(reservations) > 0 {
 		e := inventoryapi.Expired{}
 		for _, r := range reservations {
@@ -145,37 +144,15 @@ func decideExpire(s *State, at journal.At, c Expire) (any, []journal.Event, erro
 		}
 		events = append(events, e)
 	}
-	holds, moreHolds := due(s.dueHolds, earlier(c.HoldsUntil, at.Time))
+	holds, moreHolds := s.dueHolds(earlier(c.HoldsUntil, at.Time), inventoryapi.MaxExpiredPerEvent)
 	if len(holds) > 0 {
-		e := inventoryapi.HoldsExpired{}
-		for _, h := range holds {
-			e.IDs = append(e.IDs, h.ID)
-		}
-		events = append(events, e)
+		events = append(events, inventoryapi.HoldsExpired{IDs: holds})
 	}
 	return more || moreHolds, events, nil
 }
 
-// due collects what an index has up to an instant, within the bound of one event.
-func due[V any](index *btree.Map[string, V], until time.Time) (found []V, more bool) {
-	if until.IsZero() {
-		return nil, false
-	}
-	limit := timeKey(until.Add(time.Millisecond), "")
-	index.Scan(func(key string, v V) bool {
-		if key >= limit {
-			return false
-		}
-		if more = len(found) == inventoryapi.MaxExpiredPerEvent; !more {
-			found = append(found, v)
-		}
-		return !more
-	})
-	return found, more
-}
-
 func decideHoldLines(s *State, at journal.At, c HoldLines) (any, []journal.Event, error) {
-	if h, ok := s.holds.Get(c.ID); ok {
+	if h, ok := s.hold(c.ID); ok {
 		if h.Fingerprint != c.Fingerprint {
 			return nil, nil, idReused("a hold of other lines")
 		}
@@ -224,7 +201,7 @@ func refusal(s *State, lines []inventoryapi.HoldLine) error {
 }
 
 func decideDropHold(s *State, c DropHold) (any, []journal.Event, error) {
-	h, ok := s.holds.Get(c.ID)
+	h, ok := s.hold(c.ID)
 	switch {
 	case !ok || h.over() || h.any(StatusConfirmed, StatusReleased, StatusLost):
 		return nil, nil, nil
@@ -238,7 +215,7 @@ func decideDropHold(s *State, c DropHold) (any, []journal.Event, error) {
 
 func decideConfirmHold(s *State, c ConfirmHold) (any, []journal.Event, error) {
 	var fromReserved, available int64
-	if h, ok := s.holds.Get(c.OrderID); ok {
+	if h, ok := s.hold(c.OrderID); ok {
 		if i := h.line(c.SKU); i >= 0 {
 			switch h.Lines[i].Status {
 			case StatusReserved:
@@ -259,7 +236,7 @@ func decideConfirmHold(s *State, c ConfirmHold) (any, []journal.Event, error) {
 }
 
 func decideReleaseHold(s *State, c ReleaseHold) (any, []journal.Event, error) {
-	h, ok := s.holds.Get(c.OrderID)
+	h, ok := s.hold(c.OrderID)
 	if !ok {
 		return nil, nil, nil
 	}

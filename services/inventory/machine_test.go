@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *shard) do(cmd journal.Command) (any, error) {
 	}
 	for _, e := range events {
 		s.log = append(s.log, e)
-		Machine{}.Apply(next, at, s.recoded(e))
+		Machine{}.Apply(next, at, decoded(s.t, e))
 	}
 	require.Equal(s.t, before, s.dump(), "the committed state was touched by %#v", cmd)
 	if len(events) > 0 {
@@ -55,15 +56,16 @@ func (s *shard) do(cmd journal.Command) (any, error) {
 	return answer, err
 }
 
-// recoded is the event after its way through the store.
-func (s *shard) recoded(e journal.Event) journal.Event {
+// decoded is an event after its way through the store.
+func decoded(t failer, e journal.Event) journal.Event {
 	data, err := json.Marshal(e)
-	require.NoError(s.t, err)
-	decoded, err := Machine{}.Types().Decode(journal.Record{Type: e.EventType(), Data: data})
-	require.NoError(s.t, err)
-	return decoded
+	require.NoError(t, err)
+	back, err := Machine{}.Types().Decode(journal.Record{Type: e.EventType(), Data: data})
+	require.NoError(t, err)
+	return back
 }
 
+// dump is the state as records; their order means nothing.
 func (s *shard) dump() []string {
 	var records []string
 	require.NoError(s.t, Machine{}.Dump(s.state, func(kind string, record any) error {
@@ -71,6 +73,7 @@ func (s *shard) dump() []string {
 		records = append(records, kind+" "+string(data))
 		return err
 	}))
+	slices.Sort(records)
 	return records
 }
 
@@ -78,18 +81,27 @@ func (s *shard) dump() []string {
 func (s *shard) check() {
 	reserved := map[string]int64{}
 	unfinished := 0
-	s.state.reservations.Scan(func(_ string, r *Reservation) bool {
+	texts := 0
+	isText := func(id string) {
+		if refOf(0, id).text != 0 {
+			texts++
+		}
+	}
+	for r := range s.state.allReservations {
 		require.Equal(s.t, r.Status == StatusReserved, r.FinishedAt.IsZero())
 		if r.Status == StatusReserved {
 			reserved[r.SKU] += r.Quantity
 			unfinished++
 		}
-		return true
-	})
-	require.Equal(s.t, unfinished, s.state.dueReservations.Len())
-	require.Equal(s.t, s.state.reservations.Len()-unfinished, s.state.finishedReservations.Len())
+		isText(r.ID)
+		found, ok := s.state.reservation(r.SKU, r.ID)
+		require.True(s.t, ok)
+		require.Equal(s.t, r, found)
+	}
+	require.Equal(s.t, unfinished, s.state.reservations.due.tree.Len())
+	require.Equal(s.t, s.state.reservations.rows.Len()-unfinished, s.state.reservations.finished.tree.Len())
 	unfinished = 0
-	s.state.holds.Scan(func(_ string, h *Hold) bool {
+	for h := range s.state.allHolds {
 		require.Equal(s.t, h.any(StatusReserved), h.FinishedAt.IsZero())
 		if h.FinishedAt.IsZero() {
 			unfinished++
@@ -99,10 +111,14 @@ func (s *shard) check() {
 				reserved[l.SKU] += l.Quantity
 			}
 		}
-		return true
-	})
-	require.Equal(s.t, unfinished, s.state.dueHolds.Len())
-	require.Equal(s.t, s.state.holds.Len()-unfinished, s.state.finishedHolds.Len())
+		isText(h.ID)
+		found, ok := s.state.hold(h.ID)
+		require.True(s.t, ok)
+		require.Equal(s.t, h, found)
+	}
+	require.Equal(s.t, unfinished, s.state.holds.due.tree.Len())
+	require.Equal(s.t, s.state.holds.rows.Len()-unfinished, s.state.holds.finished.tree.Len())
+	require.Equal(s.t, texts, s.state.names.texts.Len(), "ids that are not UUIDs are remembered, and let go of")
 	require.Equal(s.t, s.state.restocks.Len(), s.state.finishedRestocks.Len())
 	s.state.items.Scan(func(sku string, i *Item) bool {
 		require.Equal(s.t, i.Received, i.Available+i.Reserved+i.Sold)

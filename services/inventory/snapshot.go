@@ -3,6 +3,7 @@ package inventory
 import (
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,20 +20,26 @@ const (
 
 func (s *State) dump(emit func(kind string, record any) error) error {
 	return errors.Join(
-		emitAll(s.items, kindItem, emit),
-		emitAll(s.reservations, kindReservation, emit),
-		emitAll(s.holds, kindHold, emit),
-		emitAll(s.restocks, kindRestock, emit),
+		emitAll(values(s.items), kindItem, emit),
+		emitAll(s.allReservations, kindReservation, emit),
+		emitAll(s.allHolds, kindHold, emit),
+		emitAll(values(s.restocks), kindRestock, emit),
 	)
 }
 
-func emitAll[V any](m *btree.Map[string, V], kind string, emit func(kind string, record any) error) error {
-	var err error
-	m.Scan(func(_ string, v V) bool {
-		err = emit(kind, v)
-		return err == nil
-	})
-	return err
+func values[V any](m *btree.Map[string, V]) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		m.Scan(func(_ string, v V) bool { return yield(v) })
+	}
+}
+
+func emitAll[V any](all iter.Seq[V], kind string, emit func(kind string, record any) error) error {
+	for v := range all {
+		if err := emit(kind, v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *State) load(kind string, record jsontext.Value) error {
@@ -40,7 +47,7 @@ func (s *State) load(kind string, record jsontext.Value) error {
 	case kindItem:
 		return loadInto(record, func(i *Item) { s.items.Set(i.SKU, i) })
 	case kindReservation:
-		return loadInto(record, s.putReservation)
+		return loadInto(record, func(r *Reservation) { s.putReservation(*r) })
 	case kindHold:
 		return loadInto(record, s.putHold)
 	case kindRestock:

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"time"
@@ -52,7 +51,7 @@ const (
 	StatusLost      Status = "lost"
 )
 
-// Reservation is units of one SKU set aside for a caller of the public contract. Immutable in a State.
+// Reservation is units of one SKU set aside for a caller of the public contract.
 type Reservation struct {
 	SKU         string    `json:"sku"`
 	ID          string    `json:"id"`
@@ -77,7 +76,7 @@ type Line struct {
 	Status Status `json:"status"`
 }
 
-// Hold is the stock of one order in one shard. Immutable in a State.
+// Hold is the stock of one order in one shard.
 type Hold struct {
 	ID          string    `json:"id"`
 	Fingerprint string    `json:"fingerprint"`      // empty when it came from a late payment alone
@@ -97,48 +96,60 @@ func (h *Hold) any(statuses ...Status) bool {
 	return slices.ContainsFunc(h.Lines, func(l Line) bool { return slices.Contains(statuses, l.Status) })
 }
 
-// State is everything one shard knows. Its maps are persistent: clone takes constant time, and a State that is no
-// longer written to may be read by anybody at the same time.
-type State struct {
-	items        *btree.Map[string, *Item]        // by SKU
-	reservations *btree.Map[string, *Reservation] // by SKU and id: see pairKey
-	restocks     *btree.Map[string, *Restock]     // by SKU and id
-	holds        *btree.Map[string, *Hold]        // by id
-
-	// Indexes by time: see timeKey. What is finished is remembered for a time, so that repeats get their
-	// first answer, and then forgotten.
-	dueReservations      *btree.Map[string, *Reservation]
-	dueHolds             *btree.Map[string, *Hold]
-	finishedReservations *btree.Map[string, *Reservation]
-	finishedHolds        *btree.Map[string, *Hold]
-	finishedRestocks     *btree.Map[string, string] // to the key in restocks
+// withStatus is r in another status; finishedAt is zero while it is reserved.
+func (r Reservation) withStatus(status Status, finishedAt time.Time) *Reservation {
+	r.Status, r.FinishedAt = status, finishedAt
+	return &r
 }
+
+// State is everything one shard knows. Its maps are persistent: clone takes constant time, and a State that is no
+// longer written to may be read by anybody at the same time. Reservations and holds, of which there may be millions,
+// are kept in rows (rows.go) and given out as copies.
+type State struct {
+	items        *btree.Map[string, *Item] // by SKU
+	names        names
+	reservations reservations
+	holds        holds
+	restocks     *btree.Map[string, *Restock] // by SKU and id: see pairKey
+
+	finishedRestocks *btree.BTreeG[restockClock] // by time: forgotten in this order
+}
+
+// restockClock finds a restock, by its key in restocks, when it is to be forgotten.
+type restockClock struct {
+	at  int64 // Unix ms
+	key string
+}
+
+func (a restockClock) before(b restockClock) bool {
+	if a.at != b.at {
+		return a.at < b.at
+	}
+	return a.key < b.key
+}
+
+// unlocked is for trees that one goroutine changes before anybody else reads them.
+var unlocked = btree.Options{NoLocks: true}
 
 func newState() *State {
 	return &State{
-		items:                btree.NewMap[string, *Item](0),
-		reservations:         btree.NewMap[string, *Reservation](0),
-		restocks:             btree.NewMap[string, *Restock](0),
-		holds:                btree.NewMap[string, *Hold](0),
-		dueReservations:      btree.NewMap[string, *Reservation](0),
-		dueHolds:             btree.NewMap[string, *Hold](0),
-		finishedReservations: btree.NewMap[string, *Reservation](0),
-		finishedHolds:        btree.NewMap[string, *Hold](0),
-		finishedRestocks:     btree.NewMap[string, string](0),
+		items:            btree.NewMap[string, *Item](0),
+		names:            newNames(),
+		reservations:     reservations{due: newClocks(), finished: newClocks()},
+		holds:            holds{due: newClocks(), finished: newClocks()},
+		restocks:         btree.NewMap[string, *Restock](0),
+		finishedRestocks: btree.NewBTreeGOptions(restockClock.before, unlocked),
 	}
 }
 
 func (s *State) clone() *State {
 	return &State{
-		items:                s.items.Copy(),
-		reservations:         s.reservations.Copy(),
-		restocks:             s.restocks.Copy(),
-		holds:                s.holds.Copy(),
-		dueReservations:      s.dueReservations.Copy(),
-		dueHolds:             s.dueHolds.Copy(),
-		finishedReservations: s.finishedReservations.Copy(),
-		finishedHolds:        s.finishedHolds.Copy(),
-		finishedRestocks:     s.finishedRestocks.Copy(),
+		items:            s.items.Copy(),
+		names:            s.names.clone(),
+		reservations:     s.reservations.clone(),
+		holds:            s.holds.clone(),
+		restocks:         s.restocks.Copy(),
+		finishedRestocks: s.finishedRestocks.Copy(),
 	}
 }
 
@@ -162,91 +173,38 @@ func (s *State) ItemsAfter(sku string, limit int) []*Item {
 
 // NextDue is when the next reservation and the next hold are over; zero when there is none.
 func (s *State) NextDue() (reservation, hold time.Time) {
-	if _, r, ok := s.dueReservations.Min(); ok {
-		reservation = r.ExpiresAt
-	}
-	if _, h, ok := s.dueHolds.Min(); ok {
-		hold = h.ExpiresAt
-	}
-	return reservation, hold
+	return s.reservations.due.first(), s.holds.due.first()
 }
 
 // pairKey joins a SKU and an id; neither can contain the separator.
 func pairKey(sku, id string) string { return sku + "|" + id }
 
-// timeKey sorts by time (to the millisecond) and then by key.
-func timeKey(t time.Time, key string) string {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(t.UnixMilli()))
-	return string(b[:]) + key
-}
-
-// putReservation puts r in the place of what had its key, and keeps the indexes.
-func (s *State) putReservation(r *Reservation) {
-	key := pairKey(r.SKU, r.ID)
-	if old, ok := s.reservations.Get(key); ok {
-		s.dueReservations.Delete(timeKey(old.ExpiresAt, key))
-		s.finishedReservations.Delete(timeKey(old.FinishedAt, key))
-	}
-	s.reservations.Set(key, r)
-	if r.FinishedAt.IsZero() {
-		s.dueReservations.Set(timeKey(r.ExpiresAt, key), r)
-		return
-	}
-	s.finishedReservations.Set(timeKey(r.FinishedAt, key), r)
-}
-
-// putHold puts h in the place of what had its id, and keeps the indexes.
-func (s *State) putHold(h *Hold) {
-	s.dropHold(h.ID)
-	s.holds.Set(h.ID, h)
-	if h.FinishedAt.IsZero() {
-		s.dueHolds.Set(timeKey(h.ExpiresAt, h.ID), h)
-		return
-	}
-	s.finishedHolds.Set(timeKey(h.FinishedAt, h.ID), h)
-}
-
-func (s *State) dropHold(id string) {
-	old, ok := s.holds.Delete(id)
-	if !ok {
-		return
-	}
-	s.dueHolds.Delete(timeKey(old.ExpiresAt, id))
-	s.finishedHolds.Delete(timeKey(old.FinishedAt, id))
-}
-
 func (s *State) putRestock(r *Restock) {
 	key := pairKey(r.Item.SKU, r.ID)
 	s.restocks.Set(key, r)
-	s.finishedRestocks.Set(timeKey(r.At, key), key)
+	s.finishedRestocks.Set(restockClock{r.At.UnixMilli(), key})
 }
 
 // forget drops at most maxForgottenPerEvent things of each sort whose time to be remembered is over now. It is
 // called once an event, so it keeps up with any load while no single event does much.
 func (s *State) forget(now time.Time) {
-	limit, holdLimit := timeKey(now.Add(-rememberFor), ""), timeKey(now.Add(-rememberHoldsFor), "")
+	limit, holdLimit := now.Add(-rememberFor).UnixMilli(), now.Add(-rememberHoldsFor).UnixMilli()
 	for range maxForgottenPerEvent {
-		key, r, ok := s.finishedReservations.Min()
-		if !ok || key >= limit {
+		if !s.reservations.forget(limit, &s.names) {
 			break
 		}
-		s.finishedReservations.Delete(key)
-		s.reservations.Delete(pairKey(r.SKU, r.ID))
 	}
 	for range maxForgottenPerEvent {
-		key, h, ok := s.finishedHolds.Min()
-		if !ok || key >= holdLimit {
+		if !s.holds.forget(holdLimit, &s.names) {
 			break
 		}
-		s.dropHold(h.ID)
 	}
 	for range maxForgottenPerEvent {
-		key, restock, ok := s.finishedRestocks.Min()
-		if !ok || key >= limit {
+		oldest, ok := s.finishedRestocks.Min()
+		if !ok || oldest.at >= limit {
 			break
 		}
-		s.finishedRestocks.Delete(key)
-		s.restocks.Delete(restock)
+		s.finishedRestocks.Delete(oldest)
+		s.restocks.Delete(oldest.key)
 	}
 }

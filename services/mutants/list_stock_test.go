@@ -8,14 +8,14 @@ var stockMutants = []mutant{
 		name: "reservation-is-not-deduplicated", file: "inventory/decide.go", suite: stockPkg, run: "^TestReservationIsResolvedOnce",
 		why: "a repeated reservation takes stock again",
 		edits: []edit{{
-			"if first, ok := s.reservations.Get(pairKey(c.SKU, c.ID)); ok {",
-			"if first, ok := s.reservations.Get(pairKey(c.SKU, c.ID)); ok && first == nil {",
+			"if first, ok := s.reservation(c.SKU, c.ID); ok {",
+			"if first, ok := s.reservation(c.SKU, c.ID); ok && first.ID == \"\" {",
 		}},
 	},
 	{
 		name: "hold-is-not-deduplicated", file: "inventory/decide.go", suite: stockPkg, run: "^TestHoldTakesAllLinesOrNone",
 		why:   "a repeated order holds its lines twice, and the first units are stranded",
-		edits: []edit{{"if h, ok := s.holds.Get(c.ID); ok {", "if h, ok := s.holds.Get(c.ID); ok && h == nil {"}},
+		edits: []edit{{"if h, ok := s.hold(c.ID); ok {", "if h, ok := s.hold(c.ID); ok && h == nil {"}},
 	},
 	{
 		name: "hold-of-other-lines-is-a-repeat", file: "inventory/decide.go", suite: stockPkg, run: "^TestHoldTakesAllLinesOrNone",
@@ -61,6 +61,6 @@ var stockMutants = []mutant{
 	{
 		name: "holds-expire-by-any-clock", file: "inventory/decide.go", suite: stockPkg, run: "^TestHoldsExpireByTheShardsOwnTime$",
 		why:   "a replica whose clock is ahead sells what is held for orders that can still be paid",
-		edits: []edit{{"due(s.dueHolds, earlier(c.HoldsUntil, at.Time))", "due(s.dueHolds, c.HoldsUntil)"}},
+		edits: []edit{{"s.dueHolds(earlier(c.HoldsUntil, at.Time),", "s.dueHolds(c.HoldsUntil,"}},
 	},
 }

@@ -1,0 +1,130 @@
+package inventory
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sidecart/sidecart/services/kit/trie"
+)
+
+// reservations are those of a shard, and what finds them when their time has come. What is finished is remembered for
+// a time, so that repeats get their first answer, and then forgotten.
+type reservations struct {
+	rows          trie.Map[ref, reservationRow]
+	due, finished clocks
+}
+
+// reservationRow is a Reservation but for its SKU and id.
+type reservationRow struct {
+	expires  int64 // Unix ns, as is finished: 0 while it is reserved
+	finished int64
+	quantity uint32
+	hold     uint32 // seconds
+	status   uint8  // index in statuses
+}
+
+// statuses in the order of their numbers in rows.
+var statuses = []Status{StatusReserved, StatusConfirmed, StatusReleased, StatusExpired, StatusLost}
+
+// statusNumber is the number of a status in a row.
+func statusNumber(s Status) uint8 {
+	i := slices.Index(statuses, s)
+	if i < 0 {
+		panic(fmt.Sprintf("inventory: unknown status %q", s))
+	}
+	return uint8(i)
+}
+
+// small is n in four bytes, in which every quantity and hold of the contract fits.
+func small(n int64) uint32 {
+	if n < 0 || n > math.MaxUint32 {
+		panic(fmt.Sprintf("inventory: %d is not a quantity", n))
+	}
+	return uint32(n)
+}
+
+func (r *reservations) clone() reservations {
+	return reservations{rows: r.rows.Clone(), due: r.due.clone(), finished: r.finished.clone()}
+}
+
+// forget drops the reservation that was finished first, if that was before an instant (Unix ms).
+func (r *reservations) forget(before int64, names *names) bool {
+	oldest, ok := r.finished.takeBefore(before)
+	if ok {
+		r.rows.Delete(oldest)
+		names.drop(oldest)
+	}
+	return ok
+}
+
+// reservation finds a reservation.
+func (s *State) reservation(sku, id string) (Reservation, bool) {
+	number, ok := s.names.numbers.Get(sku)
+	if !ok {
+		return Reservation{}, false
+	}
+	row, ok := s.reservations.rows.Get(refOf(number, id))
+	if !ok {
+		return Reservation{}, false
+	}
+	return row.reservation(sku, id), true
+}
+
+// reservationOf is the reservation of a ref that has one.
+func (s *State) reservationOf(r ref) Reservation {
+	row, _ := s.reservations.rows.Get(r)
+	return row.reservation(s.names.sku(r.sku), s.names.id(r))
+}
+
+func (row reservationRow) reservation(sku, id string) Reservation {
+	return Reservation{SKU: sku, ID: id, Quantity: int64(row.quantity), HoldSeconds: int64(row.hold),
+		ExpiresAt: ofNanos(row.expires), Status: statuses[row.status], FinishedAt: ofNanos(row.finished)}
+}
+
+// putReservation puts r in the place of what had its SKU and id, and keeps the indexes.
+func (s *State) putReservation(r Reservation) {
+	at := refOf(s.names.number(r.SKU), r.ID)
+	if old, ok := s.reservations.rows.Get(at); ok {
+		s.reservations.unclock(at, old)
+	} else {
+		s.names.keep(at, r.ID)
+	}
+	s.reservations.rows.Set(at, reservationRow{
+		expires: nanos(r.ExpiresAt), finished: nanos(r.FinishedAt),
+		quantity: small(r.Quantity), hold: small(r.HoldSeconds), status: statusNumber(r.Status),
+	})
+	if r.FinishedAt.IsZero() {
+		s.reservations.due.set(r.ExpiresAt, at)
+		return
+	}
+	s.reservations.finished.set(r.FinishedAt, at)
+}
+
+// unclock takes a reservation out of the index that it is in.
+func (r *reservations) unclock(at ref, row reservationRow) {
+	if row.finished == 0 {
+		r.due.delete(ofNanos(row.expires), at)
+		return
+	}
+	r.finished.delete(ofNanos(row.finished), at)
+}
+
+// allReservations gives every reservation.
+func (s *State) allReservations(yield func(Reservation) bool) {
+	for at, row := range s.reservations.rows.All() {
+		if !yield(row.reservation(s.names.sku(at.sku), s.names.id(at))) {
+			return
+		}
+	}
+}
+
+// dueReservations gives up to limit reservations whose time is over, the earliest first, and whether there are more.
+func (s *State) dueReservations(until time.Time, limit int) (due []Reservation, more bool) {
+	refs, more := s.reservations.due.until(until, limit)
+	for _, r := range refs {
+		due = append(due, s.reservationOf(r))
+	}
+	return due, more
+}
