@@ -62,7 +62,7 @@ func TestTwoBrokersAtOnce(t *testing.T) {
 		return shop.deps.Publisher.Publish(context.WithoutCancel(ctx), "shop", sidecar.CloudEvent{ID: "shop/0/1"})
 	}
 	h := start(t, twoOfThem, Outside{Sidecar: beside}, shop.named())
-	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"order","route":"/events/pubsub/order"},{"pubsubname":"pubsub-next","topic":"order","route":"/events/pubsub-next/order"}]`,
+	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"order","route":"/events/pubsub/order","metadata":{"rawPayload":"true"}},{"pubsubname":"pubsub-next","topic":"order","route":"/events/pubsub-next/order","metadata":{"rawPayload":"true"}}]`,
 		request(t, h.app, http.MethodGet, "/dapr/subscribe", "", "").Body.String())
 	for _, broker := range []string{"pubsub-next", "pubsub", "pubsub"} {
 		w := request(t, h.app, http.MethodPost, "/events/"+broker+"/order", "",

@@ -51,15 +51,10 @@ func (h *Host) subscriptions() map[string][]ear {
 // subscribe tells Dapr the topics of all services of this host, each once a broker: an app has one subscription per component
 // and topic. The route says which broker an event came by.
 func (h *Host) subscribe(c echo.Context) error {
-	type subscription struct {
-		PubSub string `json:"pubsubname"`
-		Topic  string `json:"topic"`
-		Route  string `json:"route"`
-	}
-	list := []subscription{}
+	list := []sidecar.Subscription{}
 	for _, component := range h.cfg.Brokers.components() {
 		for _, topic := range slices.Sorted(maps.Keys(h.topics)) {
-			list = append(list, subscription{PubSub: component, Topic: topic, Route: eventsPath + component + "/" + topic})
+			list = append(list, sidecar.NewSubscription(component, topic, eventsPath+component+"/"+topic))
 		}
 	}
 	return c.JSON(http.StatusOK, list)

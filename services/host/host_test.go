@@ -75,7 +75,7 @@ func TestEventsReachEveryFollowerAndAreAlwaysAcknowledged(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	h, err := New(Config{}, Outside{Sidecar: upSidecar(), Metrics: reg}, a.named(), b.named(), c.named())
 	require.NoError(t, err)
-	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"order","route":"/events/pubsub/order"},{"pubsubname":"pubsub","topic":"payment","route":"/events/pubsub/payment"}]`,
+	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"order","route":"/events/pubsub/order","metadata":{"rawPayload":"true"}},{"pubsubname":"pubsub","topic":"payment","route":"/events/pubsub/payment","metadata":{"rawPayload":"true"}}]`,
 		request(t, h.app, http.MethodGet, "/dapr/subscribe", "", "").Body.String())
 
 	event := `{"specversion":"1.0","id":"order/0/1","type":"t","source":"order","data":{"seq":1}}`
