@@ -1,9 +1,9 @@
 package notify
 
 import (
+	"fmt"
 	"html"
 	"strings"
-	"text/template"
 	"unicode"
 
 	"github.com/google/uuid"
@@ -17,10 +17,11 @@ import (
 const (
 	maxMailTextBytes = 8 << 10
 	maxSMSTextBytes  = 300
+	maxSubjectBytes  = 300
 	maxLinesShown    = 20 // of an order; the rest is counted
 )
 
-// The templates. Each has a subject, a mail and an SMS under its name.
+// The templates: see wordings.
 const (
 	templatePlaced    = "order_placed"
 	templatePaid      = "order_paid"
@@ -37,45 +38,60 @@ type facts struct {
 	Reason  string
 }
 
-// Shown is how many lines are listed.
-func (f facts) Shown() []orderapi.Line { return f.Lines[:min(len(f.Lines), maxLinesShown)] }
+// wording is what a message says, on each channel. Every order has one, so they are functions of Go and not templates
+// that are interpreted; what comes from outside is made plain first.
+type wording struct {
+	subject, mail, sms func(f facts) string
+}
 
-// Hidden is how many are not.
-func (f facts) Hidden() int { return len(f.Lines) - len(f.Shown()) }
+var wordings = map[string]wording{
+	templatePlaced: {
+		subject: func(f facts) string { return "We have your order " + f.OrderID },
+		mail: func(f facts) string {
+			return "Thank you for your order " + f.OrderID + ":\n" + listing(f) + "\nPlease pay by " + f.PayBy + ". After that we release the items.\n"
+		},
+		sms: func(f facts) string {
+			return "Your order " + f.OrderID + " over " + f.Amount.String() + " is placed. Please pay by " + f.PayBy + "."
+		},
+	},
+	templatePaid: {
+		subject: func(f facts) string { return "Your order " + f.OrderID + " is paid" },
+		mail:    func(f facts) string { return "We have your payment for order " + f.OrderID + ":\n" + listing(f) },
+		sms: func(f facts) string {
+			return "Your order " + f.OrderID + " is paid: " + f.Amount.String() + ". Thank you."
+		},
+	},
+	templateCancelled: {
+		subject: func(f facts) string { return "Your order " + f.OrderID + " is cancelled" },
+		mail: func(f facts) string {
+			return "Your order " + f.OrderID + " over " + f.Amount.String() + " is cancelled, because " + f.Reason + ".\n\n" +
+				"If you have paid, or a payment was under way, you get the money back.\n"
+		},
+		sms: func(f facts) string { return "Your order " + f.OrderID + " is cancelled, because " + f.Reason + "." },
+	},
+	templateRefunded: {
+		subject: func(f facts) string { return "We refunded your payment for order " + f.OrderID },
+		mail:    refunded,
+		sms:     func(f facts) string { return strings.TrimSuffix(refunded(f), "\n") },
+	},
+}
 
-// templates are plain text; what they are given is made plain first. Parsing them cannot fail: a test renders all.
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"plain": plain}).Parse(`
-{{- define "lines"}}{{range .Shown}}
-  {{.Quantity}} x {{plain .Title}} ({{plain .SKU}}), {{.UnitPrice}} each{{end}}{{with .Hidden}}
-  and {{.}} more{{end}}
+func refunded(f facts) string {
+	return "We have sent " + f.Amount.String() + " back to you, for order " + f.OrderID + ".\n"
+}
 
-Total: {{.Amount}}
-{{end}}
-
-{{- define "order_placed/subject"}}We have your order {{plain .OrderID}}{{end}}
-{{- define "order_placed/email"}}Thank you for your order {{plain .OrderID}}:
-{{template "lines" .}}
-Please pay by {{.PayBy}}. After that we release the items.
-{{end}}
-{{- define "order_placed/sms"}}Your order {{plain .OrderID}} over {{.Amount}} is placed. Please pay by {{.PayBy}}.{{end}}
-
-{{- define "order_paid/subject"}}Your order {{plain .OrderID}} is paid{{end}}
-{{- define "order_paid/email"}}We have your payment for order {{plain .OrderID}}:
-{{template "lines" .}}{{end}}
-{{- define "order_paid/sms"}}Your order {{plain .OrderID}} is paid: {{.Amount}}. Thank you.{{end}}
-
-{{- define "order_cancelled/subject"}}Your order {{plain .OrderID}} is cancelled{{end}}
-{{- define "order_cancelled/email"}}Your order {{plain .OrderID}} over {{.Amount}} is cancelled, because {{.Reason}}.
-
-If you have paid, or a payment was under way, you get the money back.
-{{end}}
-{{- define "order_cancelled/sms"}}Your order {{plain .OrderID}} is cancelled, because {{.Reason}}.{{end}}
-
-{{- define "order_refunded/subject"}}We refunded your payment for order {{plain .OrderID}}{{end}}
-{{- define "order_refunded/email"}}We have sent {{.Amount}} back to you, for order {{plain .OrderID}}.
-{{end}}
-{{- define "order_refunded/sms"}}We have sent {{.Amount}} back to you, for order {{plain .OrderID}}.{{end}}
-`))
+// listing is the order's lines and total.
+func listing(f facts) string {
+	var b strings.Builder
+	shown := f.Lines[:min(len(f.Lines), maxLinesShown)]
+	for _, l := range shown {
+		_, _ = fmt.Fprintf(&b, "\n  %d x %s (%s), %s each", l.Quantity, plain(l.Title), plain(l.SKU), l.UnitPrice) // a Builder does not fail
+	}
+	if n := len(f.Lines) - len(shown); n > 0 {
+		_, _ = fmt.Fprintf(&b, "\n  and %d more", n)
+	}
+	return b.String() + "\n\nTotal: " + f.Amount.String() + "\n"
+}
 
 // plain takes control characters out of what comes from outside: in a subject they would begin a new header.
 func plain(s string) string {
@@ -85,15 +101,6 @@ func plain(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// render fills in a template; what is over the bound is cut.
-func render(name string, f facts, maxBytes int) string {
-	var text strings.Builder
-	if err := templates.ExecuteTemplate(&text, name, f); err != nil {
-		panic("notify: " + err.Error()) // a defect in this file, found by its test
-	}
-	return cut(text.String(), maxBytes)
 }
 
 // cut shortens without splitting a character.
@@ -115,19 +122,20 @@ func messageID(orderID, template, channel string) string {
 // messages makes one message a channel that the contact has. occasion tells apart what can happen to an order
 // more than once; it is "" for what cannot.
 func messages(name, occasion string, to orderapi.Contact, f facts) []notifyapi.Message {
-	var made []notifyapi.Message
-	add := func(channel, address string) *notifyapi.Message {
-		id := messageID(f.OrderID, name+occasion, channel)
-		made = append(made, notifyapi.Message{ID: id, Channel: channel, Template: name, To: address})
-		return &made[len(made)-1]
+	add := func(made []notifyapi.Message, channel, address, subject, text string, maxTextBytes int) []notifyapi.Message {
+		return append(made, notifyapi.Message{
+			ID: messageID(f.OrderID, name+occasion, channel), Channel: channel, Template: name, To: address,
+			Subject: cut(subject, maxSubjectBytes), Text: cut(text, maxTextBytes),
+		})
 	}
+	var made []notifyapi.Message
+	words, said := wordings[name], f
+	said.OrderID = plain(f.OrderID)
 	if to.Email != "" {
-		m := add(notifyapi.ChannelEmail, to.Email)
-		m.Subject = cut(plain(render(name+"/subject", f, maxSMSTextBytes)), maxSMSTextBytes)
-		m.Text = render(name+"/email", f, maxMailTextBytes)
+		made = add(made, notifyapi.ChannelEmail, to.Email, words.subject(said), words.mail(said), maxMailTextBytes)
 	}
 	if to.Phone != "" {
-		add(notifyapi.ChannelSMS, to.Phone).Text = render(name+"/sms", f, maxSMSTextBytes)
+		made = add(made, notifyapi.ChannelSMS, to.Phone, "", words.sms(said), maxSMSTextBytes)
 	}
 	return made
 }
