@@ -1,0 +1,119 @@
+package check
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	components "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// exampleFile stands beside an overlay's kustomization and has every key that the Secret "sidecart" must have.
+const exampleFile = "secret.example.env"
+
+var secretRules = []Rule{
+	{"tokens", "anything in the pod's network can call the app or its sidecar", func(s *Shop, r report) {
+		for _, p := range s.Pods {
+			app := container(p.Template.Spec.Containers, appContainer)
+			if p.App == "" || app == nil || p.Sidecar == nil {
+				continue
+			}
+			for _, name := range []string{"APP_API_TOKEN", "DAPR_API_TOKEN"} {
+				mine, theirs := secretOf(app, name), secretOf(p.Sidecar, name)
+				if mine == nil || theirs == nil || *mine != *theirs {
+					r(p.Owner, "%s: app and sidecar should have it from one Secret", name)
+				}
+			}
+		}
+	}},
+	{"no-secret-here", "a password is in the repository's history for good", func(s *Shop, r report) {
+		for _, o := range of[corev1.Secret](s) {
+			r(o.Object, "is a Secret: make it in the cluster")
+		}
+		for _, p := range s.Pods {
+			for _, c := range containers(p.Injected) {
+				for _, e := range c.Env {
+					if e.Value != "" && slices.ContainsFunc([]string{"TOKEN", "PASSWORD", "SECRET", "_DSN"}, func(s string) bool { return strings.Contains(e.Name, s) }) {
+						r(p.Owner, "container %s: %s is written out", c.Name, e.Name)
+					}
+				}
+			}
+		}
+	}},
+	{"secret-keys", "a sidecar starts without its password, or with a default for loopback", findSecretKeys},
+	{"addresses", "a component finds no address: daprd has no such variable", func(s *Shop, r report) {
+		for _, c := range of[components.Component](s) {
+			for _, m := range c.v.Spec.Metadata {
+				for _, p := range s.Pods {
+					if m.EnvRef == "" || p.Sidecar == nil || !slices.Contains(c.v.Scopes, p.App) {
+						continue
+					}
+					if !slices.ContainsFunc(p.Sidecar.Env, func(e corev1.EnvVar) bool { return e.Name == m.EnvRef }) {
+						r(c.Object, "%s: the sidecar of %s has no variable %s (dapr.io/env)", m.Name, p.App, m.EnvRef)
+					}
+				}
+			}
+		}
+	}},
+}
+
+func findSecretKeys(s *Shop, r report) {
+	wanted := map[string]bool{}
+	for _, c := range of[components.Component](s) {
+		for _, m := range c.v.Spec.Metadata {
+			if m.SecretKeyRef.Name == "" {
+				continue
+			}
+			if c.v.SecretStore != "kubernetes" {
+				if named[components.Component](s, c.v.SecretStore) == nil {
+					r(c.Object, "%s: there is no store of secrets %q", m.Name, c.v.SecretStore)
+				}
+				continue
+			}
+			if m.SecretKeyRef.Name != "sidecart" {
+				r(c.Object, "%s: is in Secret %q, want sidecart", m.Name, m.SecretKeyRef.Name)
+			}
+			wanted[m.SecretKeyRef.Key] = true
+		}
+	}
+	file := Object{Kind: "file", Name: exampleFile, File: s.Overlay + "/" + exampleFile}
+	given, err := keysOf(s.disk, filepath.Join(s.root, filepath.FromSlash(s.Overlay), exampleFile))
+	if errors.Is(err, os.ErrNotExist) && len(wanted) == 0 {
+		return
+	}
+	if err != nil {
+		r(file, "%v", err)
+		return
+	}
+	if !slices.Equal(given, sorted(wanted)) {
+		r(file, "has the keys %v, the components ask for %v", given, sorted(wanted))
+	}
+}
+
+// keysOf are the names in a file of NAME=value, sorted.
+func keysOf(disk edited, path string) ([]string, error) {
+	text, err := disk.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if name, _, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(name, "#") {
+			keys[name] = true
+		}
+	}
+	return sorted(keys), nil
+}
+
+// secretOf is where a variable's value comes from; nil when from no Secret.
+func secretOf(c *corev1.Container, name string) *corev1.SecretKeySelector {
+	for _, e := range c.Env {
+		if e.Name == name && e.ValueFrom != nil {
+			return e.ValueFrom.SecretKeyRef
+		}
+	}
+	return nil
+}

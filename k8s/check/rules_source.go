@@ -1,0 +1,70 @@
+package check
+
+import (
+	"encoding/json"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	components "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
+	resiliency "github.com/dapr/dapr/pkg/apis/resiliency/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/yaml"
+)
+
+type topology = corev1.TopologySpreadConstraint
+
+var sourceRules = []Rule{
+	{"the-very-files", "what was tried on one machine is not what runs in the cluster", func(s *Shop, r report) {
+		for _, c := range of[components.Component](s) {
+			var file components.Component
+			if err := read(s, c.Object, &file); err != nil {
+				r(c.Object, "%v", err)
+				continue
+			}
+			if c.v.SecretStore == "kubernetes" { // the one thing that is patched
+				for i := range file.Spec.Metadata {
+					if ref := &file.Spec.Metadata[i].SecretKeyRef; ref.Name != "" {
+						ref.Name = "sidecart"
+					}
+				}
+				file.SecretStore = c.v.SecretStore
+			}
+			if !strings.HasPrefix(c.File, "components/") || !equality.Semantic.DeepEqual(file.Spec, c.v.Spec) || file.SecretStore != c.v.SecretStore {
+				r(c.Object, "is not what its file says")
+			}
+		}
+		for _, p := range of[resiliency.Resiliency](s) {
+			var file resiliency.Resiliency
+			if err := read(s, p.Object, &file); err != nil {
+				r(p.Object, "%v", err)
+			} else if !strings.HasPrefix(p.File, "dapr-config/") || !equality.Semantic.DeepEqual(file.Spec, p.v.Spec) {
+				r(p.Object, "is not what its file says")
+			}
+		}
+	}},
+}
+
+// read decodes the file of an object, without kustomize.
+func read(s *Shop, o Object, into any) error {
+	text, err := s.disk.ReadFile(filepath.Join(s.root, filepath.FromSlash(o.File)))
+	if err != nil {
+		return err
+	}
+	asJSON, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(asJSON, into)
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func sameNames(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
