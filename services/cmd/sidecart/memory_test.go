@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestSmallHeapsGrowByAFixedAmountAndLargeOnesByTheUsualShare(t *testing.T) {
+func TestSmallHeapsGrowFurtherThanLargeOnes(t *testing.T) {
 	for live, want := range map[uint64]int{
-		0: 100, 1: 1600, 1 << 20: 1600, 8 << 20: 800, 32 << 20: 200, 64 << 20: 100, 65 << 20: 100, 1 << 40: 100,
+		0: 100, 1: 1600, 1 << 20: 1600, 8 << 20: 800, 16 << 20: 400, 32 << 20: 200, 128 << 20: 200, 160 << 20: 160, 256 << 20: 100, 1 << 40: 100,
 	} {
 		assert.Equal(t, want, gcPercent(live), "%d bytes alive", live)
 	}
@@ -28,7 +28,7 @@ func TestCollectingFollowsWhatIsAlive(t *testing.T) {
 
 	collectLate(func(string) string { return "" })
 	collectedUntil(t, func(percent int) bool { return percent >= 2*usualGCPercent })
-	held := make([]byte, 3*minHeapGrowthBytes)
+	held := make([]byte, roomyGrowthBytes)
 	collectedUntil(t, func(percent int) bool { return percent == usualGCPercent })
 	runtime.KeepAlive(held)
 	collectedUntil(t, func(percent int) bool { return percent >= 2*usualGCPercent })
