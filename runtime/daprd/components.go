@@ -19,6 +19,7 @@ import (
 	"github.com/dapr/components-contrib/middleware"
 	"github.com/dapr/components-contrib/middleware/http/bearer"
 	"github.com/dapr/components-contrib/middleware/http/ratelimit"
+	nameskubernetes "github.com/dapr/components-contrib/nameresolution/kubernetes"
 	namesmdns "github.com/dapr/components-contrib/nameresolution/mdns"
 	pubsubmemory "github.com/dapr/components-contrib/pubsub/in-memory"
 	pubsubkafka "github.com/dapr/components-contrib/pubsub/kafka"
@@ -141,6 +142,7 @@ func registerComponents(r registries, life names.Life) {
 
 	r.names.RegisterComponent(names.New(life), "sqlite")
 	r.names.RegisterComponent(namesmdns.NewResolver, "mdns")
+	r.names.RegisterComponent(nameskubernetes.NewResolver, "kubernetes")
 
 	r.middleware.RegisterComponent(httpMiddleware(bearer.NewBearerMiddleware), "bearer")
 	r.middleware.RegisterComponent(httpMiddleware(ratelimit.NewRateLimitMiddleware), "ratelimit")
