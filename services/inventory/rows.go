@@ -22,7 +22,10 @@ type ref struct {
 }
 
 func (a ref) compare(b ref) int {
-	return cmp.Or(bytes.Compare(a.id[:], b.id[:]), cmp.Compare(a.sku, b.sku), cmp.Compare(a.text, b.text))
+	if c := bytes.Compare(a.id[:], b.id[:]); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.sku, b.sku), cmp.Compare(a.text, b.text))
 }
 
 // refOf is the ref of an id. That two texts share the first half of a SHA-256 is not to be feared; who finds such a

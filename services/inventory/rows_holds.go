@@ -69,7 +69,6 @@ func (s *State) holdOf(id string, row *holdRow) *Hold {
 
 // putHold puts h in the place of what had its id, and keeps the indexes.
 func (s *State) putHold(h *Hold) {
-	s.dropHold(h.ID)
 	at := refOf(0, h.ID)
 	row := &holdRow{fingerprint: h.Fingerprint, claims: h.Claims, lines: make([]lineRow, len(h.Lines)),
 		expires: nanos(h.ExpiresAt), finished: nanos(h.FinishedAt)}
@@ -81,8 +80,11 @@ func (s *State) putHold(h *Hold) {
 		row.lines[i] = lineRow{offer: s.names.offer(sku, l.Title, l.UnitPrice), sku: sku,
 			quantity: small(l.Quantity), status: statusNumber(l.Status)}
 	}
-	s.names.keep(at, h.ID)
-	s.holds.rows.Set(at, row)
+	if old, replaced := s.holds.rows.Set(at, row); replaced {
+		s.holds.unclock(at, old)
+	} else {
+		s.names.keep(at, h.ID)
+	}
 	if h.FinishedAt.IsZero() {
 		s.holds.due.set(h.ExpiresAt, at)
 		return
@@ -90,19 +92,22 @@ func (s *State) putHold(h *Hold) {
 	s.holds.finished.set(h.FinishedAt, at)
 }
 
+// unclock takes a hold out of the index that it is in.
+func (h *holds) unclock(at ref, row *holdRow) {
+	if row.finished == 0 {
+		h.due.delete(ofNanos(row.expires), at)
+		return
+	}
+	h.finished.delete(ofNanos(row.finished), at)
+}
+
 func (s *State) dropHold(id string) {
 	at := refOf(0, id)
-	old, ok := s.holds.rows.Get(at)
-	if !ok {
-		return
+	if old, ok := s.holds.rows.Get(at); ok {
+		s.holds.rows.Delete(at)
+		s.names.drop(at)
+		s.holds.unclock(at, old)
 	}
-	s.holds.rows.Delete(at)
-	s.names.drop(at)
-	if old.finished == 0 {
-		s.holds.due.delete(ofNanos(old.expires), at)
-		return
-	}
-	s.holds.finished.delete(ofNanos(old.finished), at)
 }
 
 // allHolds gives every hold.

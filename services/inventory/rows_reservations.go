@@ -86,15 +86,15 @@ func (row reservationRow) reservation(sku, id string) Reservation {
 // putReservation puts r in the place of what had its SKU and id, and keeps the indexes.
 func (s *State) putReservation(r Reservation) {
 	at := refOf(s.names.number(r.SKU), r.ID)
-	if old, ok := s.reservations.rows.Get(at); ok {
+	old, replaced := s.reservations.rows.Set(at, reservationRow{
+		expires: nanos(r.ExpiresAt), finished: nanos(r.FinishedAt),
+		quantity: small(r.Quantity), hold: small(r.HoldSeconds), status: statusNumber(r.Status),
+	})
+	if replaced {
 		s.reservations.unclock(at, old)
 	} else {
 		s.names.keep(at, r.ID)
 	}
-	s.reservations.rows.Set(at, reservationRow{
-		expires: nanos(r.ExpiresAt), finished: nanos(r.FinishedAt),
-		quantity: small(r.Quantity), hold: small(r.HoldSeconds), status: statusNumber(r.Status),
-	})
 	if r.FinishedAt.IsZero() {
 		s.reservations.due.set(r.ExpiresAt, at)
 		return

@@ -129,7 +129,7 @@ var journalMutants = []mutant{
 		name: "taken-command-is-called-unchanged", file: "kit/journal/request.go", suite: journalPkg,
 		run:   "^TestQueueIsBounded$",
 		why:   "a caller who gives up while its command is being committed is told that nothing was changed",
-		edits: []edit{{"return Result{}, errs.OutcomeUnknown(cause)", "if cause != nil {\n\t\treturn Result{}, unavailable(cause)\n\t}\n\treturn Result{}, errs.OutcomeUnknown(cause)"}},
+		edits: []edit{{"return outcome{err: errs.OutcomeUnknown(cause)}", "if cause != nil {\n\t\treturn outcome{err: unavailable(cause)}\n\t}\n\treturn outcome{err: errs.OutcomeUnknown(cause)}"}},
 	},
 	{
 		name: "loser-keeps-its-decision", file: commitGo, suite: journalPkg, run: "^TestSale$",

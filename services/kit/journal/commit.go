@@ -68,7 +68,7 @@ again:
 		now = head.at
 	}
 	at := At{Shard: s.number, Seq: head.seq + 1, Time: now}
-	t = newTrial(s.journal.machine, s.journal.types, head, at, s.journal.cfg.MaxBatchBytes)
+	t = newTrial(s.journal.machine, s.journal.types, head, at, s.journal.cfg.MaxBatchBytes, len(batch))
 	for i, r := range batch {
 		err := t.decide(r.cmd)
 		if p, spoiled := err.(*panicError); spoiled {

@@ -24,6 +24,8 @@ type Journal[S any] struct {
 	keys    Keys
 	metrics *metrics
 
+	requests requests
+
 	started atomic.Bool
 	id      string        // set before loaded is closed
 	shards  []*shard[S]   // set before loaded is closed
@@ -181,13 +183,18 @@ func (j *Journal[S]) DoShard(ctx context.Context, shard int, cmd Command) (Resul
 	if err != nil {
 		return Result{}, err
 	}
-	r := newRequest(ctx, cmd)
+	r := j.requests.get(ctx, cmd)
 	select {
 	case s.queue <- r:
 	default:
+		j.requests.put(r)
 		return Result{}, errs.Overloaded("the queue of " + j.cfg.Service)
 	}
-	return r.await(j.stopped)
+	o, answered := r.await(j.stopped)
+	if answered {
+		j.requests.put(r)
+	}
+	return o.result, o.err
 }
 
 // State is the latest committed state of a shard. It is immutable: read it for as long as you like. Before Loaded it

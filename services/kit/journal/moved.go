@@ -62,6 +62,6 @@ func RecordOf(e Event) (Record, error) {
 	if _, own := systemTypes[e.EventType()]; !own {
 		return Record{}, errors.New("journal: not an event of the journal's own: " + e.EventType())
 	}
-	r, _, err := encodeRecord(nil, e)
+	r, _, _, err := encodeRecord(nil, e, nil)
 	return r, err
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,14 +34,30 @@ const (
 
 // request is a command on its way through a shard.
 type request struct {
-	ctx   context.Context
-	cmd   Command
-	done  chan outcome // room for one: answering never blocks
-	state atomic.Int32
+	ctx     context.Context
+	cmd     Command
+	outcome outcome
+	done    chan struct{} // has room for one: there is an outcome; answering never blocks
+	state   atomic.Int32
 }
 
-func newRequest(ctx context.Context, cmd Command) *request {
-	return &request{ctx: ctx, cmd: cmd, done: make(chan outcome, 1)}
+// requests are used again, with their channels: there is one for every command.
+type requests struct{ pool sync.Pool }
+
+func (p *requests) get(ctx context.Context, cmd Command) *request {
+	r, ok := p.pool.Get().(*request)
+	if !ok {
+		r = &request{done: make(chan struct{}, 1)}
+	}
+	r.ctx, r.cmd = ctx, cmd
+	r.state.Store(waiting)
+	return r
+}
+
+// put gives back a request that nobody else has: one that was answered, and its answer taken, or that was never queued.
+func (p *requests) put(r *request) {
+	r.ctx, r.cmd, r.outcome = nil, nil, outcome{}
+	p.pool.Put(r)
 }
 
 // take claims the request for a batch; false when its caller has given up.
@@ -48,30 +65,35 @@ func (r *request) take() bool {
 	return r.ctx.Err() == nil && (r.state.CompareAndSwap(waiting, taken) || r.state.Load() == taken)
 }
 
-func (r *request) answer(o outcome) { r.done <- o }
+// answer gives the outcome, once. The request is its caller's again.
+func (r *request) answer(o outcome) {
+	r.outcome = o
+	r.done <- struct{}{}
+}
 
-// await gives the answer, or what can be said when the caller or the journal ends first.
-func (r *request) await(stopped <-chan struct{}) (Result, error) {
+// await gives the answer, or what can be said when the caller or the journal ends first; the request is then still the
+// shard's.
+func (r *request) await(stopped <-chan struct{}) (o outcome, answered bool) {
 	select {
-	case o := <-r.done:
-		return o.result, o.err
+	case <-r.done:
+		return r.outcome, true
 	case <-r.ctx.Done():
-		return r.giveUp(r.ctx.Err())
+		return r.giveUp(r.ctx.Err()), false
 	case <-stopped:
 		select {
-		case o := <-r.done: // answered while stopping
-			return o.result, o.err
+		case <-r.done: // while stopping
+			return r.outcome, true
 		default:
-			return r.giveUp(errStopped)
+			return r.giveUp(errStopped), false
 		}
 	}
 }
 
-func (r *request) giveUp(cause error) (Result, error) {
+func (r *request) giveUp(cause error) outcome {
 	if r.state.CompareAndSwap(waiting, abandoned) {
-		return Result{}, unavailable(cause)
+		return outcome{err: unavailable(cause)}
 	}
-	return Result{}, errs.OutcomeUnknown(cause)
+	return outcome{err: errs.OutcomeUnknown(cause)}
 }
 
 // traceparent is the W3C trace context of the caller, empty when there is none.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,7 +104,7 @@ func (s *shard[S]) work(ctx context.Context) error {
 // gather takes what was carried over and what waits, up to the bound; it never waits for more.
 func (s *shard[S]) gather(first *request) []*request {
 	s.journal.metrics.queue.WithLabelValues(shardLabel(s.number)).Set(float64(len(s.queue)))
-	batch := s.carried
+	batch := slices.Grow(s.carried, min(len(s.queue)+1, s.journal.cfg.MaxBatchCommands))
 	s.carried = nil
 	if first != nil {
 		batch = append(batch, first)

@@ -157,14 +157,24 @@ func (s *system) load(kind string, record jsontext.Value) error {
 	return nil
 }
 
-// encodeRecord writes an event down and reads it back: what is applied is what every other replica and every later
-// start will apply, whatever an event's Go value held beside its JSON.
-func encodeRecord(types Types, e Event) (Record, Event, error) {
+// encodeRecord writes an event down behind to, and reads it back: what is applied is what every other replica and every
+// later start will apply, whatever an event's Go value held beside its JSON. It gives the longer to, which the record
+// stands in.
+func encodeRecord(types Types, e Event, to []byte) (Record, Event, []byte, error) {
+	start := len(to)
+	if exact, ok := e.(Exact); ok {
+		to, err := exact.AppendJSON(to)
+		if err == nil {
+			err = types.check(e.EventType())
+		}
+		return Record{Type: e.EventType(), Data: to[start:len(to):len(to)]}, e, to, err
+	}
 	data, err := json.Marshal(e)
 	if err != nil {
-		return Record{}, nil, err
+		return Record{}, nil, to, err
 	}
-	r := Record{Type: e.EventType(), Data: data}
+	to = append(to, data...)
+	r := Record{Type: e.EventType(), Data: to[start:len(to):len(to)]}
 	back, err := decodeRecord(types, r)
-	return r, back, err
+	return r, back, to, err
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"runtime/debug"
+	"slices"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
 )
@@ -15,7 +16,8 @@ type trial[S any] struct {
 	at      At
 	view    *view[S]
 	records []Record
-	bytes   int // of the records
+	data    []byte // what the records stand in
+	bytes   int    // of the records
 	answers []outcome
 
 	maxBytes int  // at which no further command is taken
@@ -25,9 +27,21 @@ type trial[S any] struct {
 // errFull says that the command's events have no room beside those of the commands before it.
 var errFull = errors.New("journal: the segment is full")
 
-// newTrial starts a batch whose segment will be at at.
-func newTrial[S any](m Machine[S], types Types, committed *view[S], at At, maxBytes int) *trial[S] {
-	return &trial[S]{machine: m, types: types, at: at, view: committed.clone(m), maxBytes: maxBytes}
+// usualRecordBytes is what a record of the busiest kinds takes: room for a batch is made at once.
+const usualRecordBytes = 192
+
+// newTrial starts a batch of some commands whose segment will be at at.
+func newTrial[S any](m Machine[S], types Types, committed *view[S], at At, maxBytes, commands int) *trial[S] {
+	return &trial[S]{
+		machine: m, types: types, at: at, view: committed.clone(m), maxBytes: maxBytes,
+		answers: make([]outcome, 0, commands),
+	}
+}
+
+// makeRoom prepares for the events of as many commands as there are answers to give.
+func (t *trial[S]) makeRoom() {
+	commands := cap(t.answers)
+	t.records, t.data = make([]Record, 0, commands), make([]byte, 0, min(commands*usualRecordBytes, t.maxBytes))
 }
 
 // decide decides one command after those before it and keeps its answer. It returns errFull, and keeps nothing, when
@@ -95,21 +109,31 @@ func (t *trial[S]) decideOwn(cmd systemCommand) (err error) {
 
 // record writes the events of one command down and applies them, all or none.
 func (t *trial[S]) record(events []Event) error {
-	records, decoded, bytes := make([]Record, 0, len(events)), make([]Event, 0, len(events)), 0
-	for _, e := range events {
-		r, back, err := encodeRecord(t.types, e)
+	if t.data == nil && len(events) > 0 {
+		t.makeRoom()
+	}
+	records, data, bytes := t.records, t.data, 0
+	applied, copied := events, false
+	for i, e := range events {
+		r, back, longer, err := encodeRecord(t.types, e, data)
 		if err != nil {
 			return errs.New(errs.Internal, errs.CodeInternal, "something went wrong on our side").Wrap(err)
 		}
-		records, decoded, bytes = append(records, r), append(decoded, back), bytes+r.size()
+		if _, exact := e.(Exact); !exact {
+			if !copied {
+				applied, copied = slices.Clone(events), true // events are the domain's
+			}
+			applied[i] = back
+		}
+		records, data, bytes = append(records, r), longer, bytes+r.size()
 	}
 	if err := t.fits(bytes); err != nil {
 		return err
 	}
-	for _, e := range decoded {
+	for _, e := range applied {
 		t.view.apply(t.machine, t.at, e)
 	}
-	t.records, t.bytes = append(t.records, records...), t.bytes+bytes
+	t.records, t.data, t.bytes = records, data, t.bytes+bytes
 	return nil
 }
 

@@ -13,6 +13,14 @@ import (
 // ("inventory.reserved"). Events are immutable once returned by Decide.
 type Event interface{ EventType() string }
 
+// Exact is an event that writes itself: AppendJSON appends what json.Marshal would write, in a fraction of the time. It
+// promises that reading this back gives an equal value, so that the journal need not do that before it applies the event
+// (see encodeRecord). journaltest.RequireExact holds an event to both.
+type Exact interface {
+	Event
+	AppendJSON(to []byte) ([]byte, error)
+}
+
 // Command asks for a change of one shard's state. Only the Machine knows what the commands of its service are.
 type Command any
 
@@ -65,15 +73,23 @@ func NewTypes(samples ...Event) Types {
 
 // Decode turns a recorded event into its Go value. An unknown type gives ErrUnknownType.
 func (t Types) Decode(r Record) (Event, error) {
-	typ, ok := t[r.Type]
-	if !ok {
-		return nil, fmt.Errorf("%w: %q", ErrUnknownType, r.Type)
+	if err := t.check(r.Type); err != nil {
+		return nil, err
 	}
+	typ := t[r.Type]
 	v := reflect.New(typ)
 	if err := json.Unmarshal(r.Data, v.Interface()); err != nil {
 		return nil, fmt.Errorf("journal: event %q: %w", r.Type, err)
 	}
 	return v.Elem().Interface().(Event), nil
+}
+
+// check gives ErrUnknownType for a type that is not registered.
+func (t Types) check(eventType string) error {
+	if _, ok := t[eventType]; !ok {
+		return fmt.Errorf("%w: %q", ErrUnknownType, eventType)
+	}
+	return nil
 }
 
 // Record is an event as it stands in a segment.

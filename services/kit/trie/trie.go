@@ -82,10 +82,14 @@ func (m *Map[K, V]) Get(key K) (value V, ok bool) {
 	return value, false
 }
 
-// Set gives a key a value.
-func (m *Map[K, V]) Set(key K, value V) {
-	e := entry[K, V]{maphash.Comparable(seed, key), key, value}
+// Set gives a key a value; old is the one that it had.
+func (m *Map[K, V]) Set(key K, value V) (old V, replaced bool) {
+	e, before := entry[K, V]{maphash.Comparable(seed, key), key, value}, m.Len()
 	m.root = m.set(m.root, 0, &e)
+	if m.Len() > before {
+		return old, false
+	}
+	return e.value, true
 }
 
 // Delete takes a key out; one that is not there is no error.
@@ -151,7 +155,7 @@ func (m *Map[K, V]) own(n *node[K, V]) *node[K, V] {
 	return &c
 }
 
-// set is n with an entry.
+// set is n with an entry, which gets the value that it replaces.
 func (m *Map[K, V]) set(n *node[K, V], shift uint, e *entry[K, V]) *node[K, V] {
 	if n == nil {
 		return &node[K, V]{owner: m.owner, count: 1, entries: []entry[K, V]{*e}}
@@ -187,7 +191,7 @@ func (m *Map[K, V]) replaced(n *node[K, V], i int, e *entry[K, V]) *node[K, V] {
 		n = m.own(n)
 		n.entries = append([]entry[K, V](nil), n.entries...)
 	}
-	n.entries[i].value = e.value
+	n.entries[i].value, e.value = e.value, n.entries[i].value
 	return n
 }
 

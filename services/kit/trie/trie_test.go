@@ -57,7 +57,10 @@ func TestClonesAreIndependent(t *testing.T) {
 				p := which()
 				for range rapid.IntRange(1, 40).Draw(t, "n") {
 					k, v := key.Draw(t, "key"), rapid.Int().Draw(t, "value")
-					p.is.Set(k, v)
+					old, replaced := p.is.Set(k, v)
+					want, there := p.want[k]
+					require.Equal(t, there, replaced)
+					require.Equal(t, want, old)
 					p.want[k] = v
 				}
 			},
