@@ -58,7 +58,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		return nil, err
 	}
 	cfg.Follow.Source, cfg.Follow.Follower = "order", Name
-	cfg.Follow.Types, cfg.Follow.React = orderapi.Types(), react
+	cfg.Follow.Types, cfg.Follow.React = orderapi.Types(), reactions
 	orders, err := follow.New(cfg.Follow, follow.Deps{
 		Target: j, Client: deps.Client, Now: deps.Now, Log: deps.Log, Metrics: deps.Metrics,
 	})
@@ -66,24 +66,6 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		return nil, err
 	}
 	return &Service{cfg: cfg, deps: deps, journal: j, orders: orders}, nil
-}
-
-// react says what an order's event means for stock. There is no Seed for a trimmed source: order does not trim what
-// we have not acknowledged.
-func react(_ journal.At, event journal.Event) []follow.Routed {
-	var routed []follow.Routed
-	switch e := event.(type) {
-	case orderapi.Paid:
-		for _, l := range e.Lines {
-			routed = append(routed, follow.Routed{AggregateID: l.SKU,
-				Cmd: ConfirmHold{OrderID: e.OrderID, SKU: l.SKU, Quantity: l.Quantity}})
-		}
-	case orderapi.Cancelled:
-		for _, l := range e.Lines {
-			routed = append(routed, follow.Routed{AggregateID: l.SKU, Cmd: ReleaseHold{OrderID: e.OrderID, SKU: l.SKU}})
-		}
-	}
-	return routed
 }
 
 // Name is "inventory".

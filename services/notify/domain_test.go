@@ -37,6 +37,14 @@ func events(order string, to orderapi.Contact) []journal.Event {
 	}
 }
 
+// messagesFor are those that an event makes.
+func messagesFor(e journal.Event) (orderID string, made []notifyapi.Message) {
+	for _, r := range reactions("", time.Minute).To(journal.At{}, e) {
+		orderID, made = r.AggregateID, r.Cmd.(queue).Messages
+	}
+	return orderID, made
+}
+
 func TestMessagesOfEachEvent(t *testing.T) {
 	ids := map[string]bool{}
 	for _, e := range events("o", both) {
@@ -153,7 +161,7 @@ func dump(t require.TestingT, s *state) []string {
 func TestArchivingLeavesOutWhatChanged(t *testing.T) {
 	b := newBook(t)
 	tell := func(n int) {
-		cmd := react("", time.Minute)(b.at, events("o", both)[n])[0].Cmd.(queue)
+		cmd := reactions("", time.Minute).To(b.at, events("o", both)[n])[0].Cmd.(queue)
 		_, err := b.do(cmd)
 		require.NoError(t, err)
 		for _, m := range cmd.Messages {
@@ -196,7 +204,7 @@ func TestDomain(t *testing.T) {
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"event": func(t *rapid.T) {
-				routed := react(rapid.SampledFrom([]string{"", "w"}).Draw(t, "writer"), 9*time.Second)(b.at,
+				routed := reactions(rapid.SampledFrom([]string{"", "w"}).Draw(t, "writer"), 9*time.Second).To(b.at,
 					events(order.Draw(t, "order"), both)[rapid.IntRange(0, 4).Draw(t, "event")])
 				_, err := b.do(routed[0].Cmd)
 				require.NoError(t, err)

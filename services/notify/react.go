@@ -16,35 +16,49 @@ var reasons = map[string]string{
 	orderapi.ReasonStockLost:     "an item is not available any more",
 }
 
-// react says which messages an event of order makes. The writer that records them claims them in the same commit.
-func react(writer string, lease time.Duration) func(journal.At, journal.Event) []follow.Routed {
-	return func(_ journal.At, event journal.Event) []follow.Routed {
-		orderID, made := messagesFor(event)
-		if len(made) == 0 {
-			return nil
-		}
-		return []follow.Routed{{AggregateID: orderID, Cmd: queue{OrderID: orderID, Messages: made, By: writer, Lease: lease}}}
-	}
+// reactions say which messages order's events make. The writer that records them claims them in the same commit.
+func reactions(writer string, lease time.Duration) follow.Reactions {
+	return follow.React(
+		follow.On(func(_ journal.At, e orderapi.Placed) []follow.Routed {
+			return queued(e.OrderID, whenPlaced(e), writer, lease)
+		}),
+		follow.On(func(_ journal.At, e orderapi.Paid) []follow.Routed {
+			return queued(e.OrderID, whenPaid(e), writer, lease)
+		}),
+		follow.On(func(_ journal.At, e orderapi.Cancelled) []follow.Routed {
+			return queued(e.OrderID, whenCancelled(e), writer, lease)
+		}),
+		follow.On(func(_ journal.At, e orderapi.Refunded) []follow.Routed {
+			return queued(e.OrderID, whenRefunded(e), writer, lease)
+		}),
+	)
 }
 
-// messagesFor makes the messages of one event.
-func messagesFor(event journal.Event) (orderID string, made []notifyapi.Message) {
-	switch e := event.(type) {
-	case orderapi.Placed:
-		return e.OrderID, messages(templatePlaced, "", e.Contact, facts{
-			OrderID: e.OrderID, Lines: e.Lines, Amount: e.Total, PayBy: e.PayBy.UTC().Format("2006-01-02 15:04 MST"),
-		})
-	case orderapi.Paid:
-		return e.OrderID, messages(templatePaid, "", e.Contact, facts{OrderID: e.OrderID, Lines: e.Lines, Amount: e.Total})
-	case orderapi.Cancelled:
-		reason, known := reasons[e.Reason]
-		if !known {
-			reason = "it cannot be delivered"
-		}
-		return e.OrderID, messages(templateCancelled, "", e.Contact, facts{OrderID: e.OrderID, Amount: e.Total, Reason: reason})
-	case orderapi.Refunded:
-		return e.OrderID, messages(templateRefunded, "/"+e.ChargeID, e.Contact, facts{OrderID: e.OrderID, Amount: e.Amount})
-	default:
-		return "", nil
+func queued(orderID string, made []notifyapi.Message, writer string, lease time.Duration) []follow.Routed {
+	if len(made) == 0 {
+		return nil
 	}
+	return []follow.Routed{{AggregateID: orderID, Cmd: queue{OrderID: orderID, Messages: made, By: writer, Lease: lease}}}
+}
+
+func whenPlaced(e orderapi.Placed) []notifyapi.Message {
+	return messages(templatePlaced, "", e.Contact, facts{
+		OrderID: e.OrderID, Lines: e.Lines, Amount: e.Total, PayBy: e.PayBy.UTC().Format("2006-01-02 15:04 MST"),
+	})
+}
+
+func whenPaid(e orderapi.Paid) []notifyapi.Message {
+	return messages(templatePaid, "", e.Contact, facts{OrderID: e.OrderID, Lines: e.Lines, Amount: e.Total})
+}
+
+func whenCancelled(e orderapi.Cancelled) []notifyapi.Message {
+	reason, known := reasons[e.Reason]
+	if !known {
+		reason = "it cannot be delivered"
+	}
+	return messages(templateCancelled, "", e.Contact, facts{OrderID: e.OrderID, Amount: e.Total, Reason: reason})
+}
+
+func whenRefunded(e orderapi.Refunded) []notifyapi.Message {
+	return messages(templateRefunded, "/"+e.ChargeID, e.Contact, facts{OrderID: e.OrderID, Amount: e.Amount})
 }

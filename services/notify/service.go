@@ -99,7 +99,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	}
 	lease := task.Config{ExecuteWithin: cfg.ExecuteWithin}.Defaults().Lease
 	s.follower, err = follow.New(follow.Config{
-		Source: source, Follower: Name, Types: orderapi.Types(), React: react(deps.Writer, lease), PollEvery: cfg.PollEvery,
+		Source: source, Follower: Name, Types: orderapi.Types(), React: reactions(deps.Writer, lease), PollEvery: cfg.PollEvery,
 	}, follow.Deps{Target: s.journal, Client: deps.Client, Now: deps.Now, Log: deps.Log, Metrics: deps.Metrics})
 	s.board = &task.Board{
 		Journal: s.log,

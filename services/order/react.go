@@ -12,28 +12,28 @@ import (
 // maxReasonBytes bounds what an order keeps of the reason of a decline.
 const maxReasonBytes = 200
 
-// reactToPayment says what payment's events mean to an order.
-func reactToPayment(_ journal.At, event journal.Event) []follow.Routed {
-	switch e := event.(type) {
-	case paymentapi.Charged:
+// paymentReactions say what payment's events mean to an order.
+var paymentReactions = follow.React(
+	follow.On(func(_ journal.At, e paymentapi.Charged) []follow.Routed {
 		return routed(recordCharge{OrderID: e.OrderID, Attempt: e.Attempt, ChargeID: e.ChargeID, Amount: e.Amount})
-	case paymentapi.Declined:
+	}),
+	follow.On(func(_ journal.At, e paymentapi.Declined) []follow.Routed {
 		return routed(recordDecline{OrderID: e.OrderID, Attempt: e.Attempt, Reason: short(e.Reason)})
-	case paymentapi.Abandoned:
+	}),
+	follow.On(func(_ journal.At, e paymentapi.Abandoned) []follow.Routed {
 		return routed(recordDecline{OrderID: e.OrderID, Attempt: e.Attempt, Reason: short(e.Reason)})
-	case paymentapi.Refunded:
+	}),
+	follow.On(func(_ journal.At, e paymentapi.Refunded) []follow.Routed {
 		return routed(recordRefund{OrderID: e.OrderID, ChargeID: e.ChargeID})
-	}
-	return nil
-}
+	}),
+)
 
-// reactToInventory says what inventory's events mean to an order.
-func reactToInventory(_ journal.At, event journal.Event) []follow.Routed {
-	if e, ok := event.(inventoryapi.HoldLost); ok {
+// inventoryReactions say what inventory's events mean to an order.
+var inventoryReactions = follow.React(
+	follow.On(func(_ journal.At, e inventoryapi.HoldLost) []follow.Routed {
 		return routed(loseStock{OrderID: e.OrderID})
-	}
-	return nil
-}
+	}),
+)
 
 // short bounds a reason without breaking a character.
 func short(reason string) string {

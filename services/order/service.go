@@ -124,14 +124,14 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.payments, err = s.follower(sourcePayment, paymentapi.Types(), reactToPayment); err != nil {
+	if s.payments, err = s.follower(sourcePayment, paymentapi.Types(), paymentReactions); err != nil {
 		return nil, err
 	}
-	s.inventory, err = s.follower(sourceInventory, inventoryapi.Types(), reactToInventory)
+	s.inventory, err = s.follower(sourceInventory, inventoryapi.Types(), inventoryReactions)
 	return s, err
 }
 
-func (s *Service) follower(source string, types journal.Types, react func(journal.At, journal.Event) []follow.Routed) (*follow.Follower, error) {
+func (s *Service) follower(source string, types journal.Types, react follow.Reactions) (*follow.Follower, error) {
 	return follow.New(
 		follow.Config{Source: source, Follower: Name, Types: types, React: react, PollEvery: s.cfg.PollEvery},
 		follow.Deps{Target: s.journal, Client: s.deps.Client, Now: s.deps.Now, Log: s.deps.Log, Metrics: s.deps.Metrics},

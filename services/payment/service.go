@@ -63,7 +63,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		return nil, err
 	}
 	s.follower, err = follow.New(follow.Config{
-		Source: source, Follower: Name, Types: orderapi.Types(), React: react(deps.Writer, work.Lease), PollEvery: cfg.PollEvery,
+		Source: source, Follower: Name, Types: orderapi.Types(), React: reactions(deps.Writer, work.Lease), PollEvery: cfg.PollEvery,
 	}, follow.Deps{Target: s.journal, Client: deps.Client, Now: deps.Now, Log: deps.Log, Metrics: deps.Metrics})
 	if err != nil {
 		return nil, err

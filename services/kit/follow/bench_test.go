@@ -29,10 +29,9 @@ func BenchmarkCatchUp(b *testing.B) {
 			State: journaltest.NewStore().Client("one", journaltest.Faults{}), Writer: "one"})
 		require.NoError(b, err)
 		f := follower(b, s, j, func(c *Config) {
-			c.React = func(at journal.At, e journal.Event) []Routed {
-				h := e.(happened)
+			c.React = React(On(func(at journal.At, h happened) []Routed {
 				return []Routed{{h.Aggregate, notice{noticed{h.N, h.Aggregate, at.Shard}}}}
-			}
+			}))
 		})
 		ctx, cancel := context.WithCancel(context.Background())
 		var all sync.WaitGroup

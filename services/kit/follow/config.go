@@ -42,11 +42,11 @@ type Routed struct {
 type Config struct {
 	Source   string        // service followed
 	Follower string        // own service
-	Types    journal.Types // the source's events that we know; others are passed over
+	Types    journal.Types // the source's events that we know; others are passed over and counted
 
-	// React says what an event means to us. It is pure: the same event gives the same answer. Nil passes it over.
-	// at is the source's: its shard, segment and time.
-	React func(at journal.At, event journal.Event) []Routed
+	// React says what the source's events mean to us. Those of types that it does not name are passed over, and segments
+	// that have no others are not even unpacked.
+	React Reactions
 	// Prepare, if given, completes a command before each attempt; it may do I/O. An error of kind Unavailable is
 	// retried for ever, any other counts towards parking the event.
 	Prepare func(ctx context.Context, r Routed) (journal.Command, error)
@@ -125,7 +125,7 @@ func (c Config) validate(d Deps) error {
 	need(c.Source != "", "Source is empty")
 	need(c.Follower != "", "Follower is empty")
 	need(c.Source != c.Follower, "%s cannot follow itself", c.Source)
-	need(c.React != nil, "React is nil")
+	need(len(c.React) > 0, "React is empty")
 	for name, v := range map[string]time.Duration{
 		"PollEvery": c.PollEvery, "BackOffFirst": c.BackOffFirst, "CallWithin": c.CallWithin,
 		"AckEvery": c.AckEvery, "GapGrace": c.GapGrace,
@@ -136,6 +136,10 @@ func (c Config) validate(d Deps) error {
 	need(c.WindowSegments > 0, "WindowSegments must be above 0, not %d", c.WindowSegments)
 	need(c.WindowBytes > 0, "WindowBytes must be above 0, not %d", c.WindowBytes)
 	need(c.PullSegments > 0, "PullSegments must be above 0, not %d", c.PullSegments)
+	for eventType := range c.React {
+		_, known := c.Types[eventType]
+		need(known, "React has %q, which is not in Types", eventType)
+	}
 	need(d.Target != nil, "Deps.Target is nil")
 	need(d.Client != nil, "Deps.Client is nil")
 	need(d.Now != nil, "Deps.Now is nil")

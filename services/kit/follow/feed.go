@@ -114,6 +114,13 @@ func (fd *feed) add(s *segment) bool {
 	return true
 }
 
+// knows says whether a segment is here or done with.
+func (fd *feed) knows(seq uint64) bool {
+	fd.mu.Lock()
+	defer fd.mu.Unlock()
+	return seq <= fd.low() || fd.window[seq] != nil
+}
+
 // makeRoom drops the segments whose use is furthest away, as long as it is further than that of s. What is
 // dropped is pulled again when a worker gets there.
 func (fd *feed) makeRoom(s *segment) bool {

@@ -125,6 +125,10 @@ func (f *Follower) Deliver(ctx context.Context, data []byte) (news bool) {
 		return false
 	}
 	s, err := f.readPushed(r, data)
+	if errors.Is(err, errKnown) {
+		f.metrics.duplicates.Inc()
+		return false
+	}
 	if err != nil {
 		f.metrics.pushesDropped.Inc()
 		f.strangers.failed(ctx, "a pushed segment cannot be used and is dropped", err)
@@ -137,6 +141,10 @@ func (f *Follower) Deliver(ctx context.Context, data []byte) (news bool) {
 	return news
 }
 
+// errKnown says that a push is of a segment that is here already.
+var errKnown = errors.New("the segment is known")
+
+// readPushed reads a segment that is news: unpacking one for nothing would be the larger part of the work.
 func (f *Follower) readPushed(r *running, data []byte) (*segment, error) {
 	var d journal.Document
 	if err := json.Unmarshal(data, &d); err != nil {
@@ -147,6 +155,9 @@ func (f *Follower) readPushed(r *running, data []byte) (*segment, error) {
 	}
 	if d.Shard < 0 || d.Shard >= len(r.feeds) {
 		return nil, errors.New("the segment's shard does not exist")
+	}
+	if r.feeds[d.Shard].knows(d.Seq) {
+		return nil, errKnown
 	}
 	return f.open(d)
 }

@@ -125,10 +125,9 @@ func (w *world) launch(t *testing.T, service int) *replica {
 	} else {
 		r.follow, err = New(Config{
 			Source: "src", Follower: "own", Types: scribe{}.Types(), CheckpointEverySegments: uint64(w.p.checkpoint), WindowSegments: w.p.window,
-			React: func(at journal.At, e journal.Event) []Routed {
-				h := e.(happened)
+			React: React(On(func(at journal.At, h happened) []Routed {
 				return []Routed{{"own-" + h.Aggregate, notice{noticed{h.N, h.Aggregate, at.Shard}}}}
-			},
+			})),
 		}, Deps{Target: r.journal, Client: &http.Client{Transport: w}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		require.NoError(t, err)
 		all.Go(func() { _ = r.follow.Run(ctx) })
@@ -316,10 +315,9 @@ func TestEffectsTooLargeForOneCommitGoInByParts(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var all sync.WaitGroup
 			f := follower(t, s, j, func(c *Config) {
-				c.React = func(at journal.At, e journal.Event) []Routed {
-					h := e.(happened)
+				c.React = React(On(func(at journal.At, h happened) []Routed {
 					return []Routed{{"a", notice{noticed{h.N, h.Aggregate, at.Shard}}}}
-				}
+				}))
 			})
 			all.Go(func() { assert.NoError(t, j.Run(ctx)) })
 			all.Go(func() { _ = f.Run(ctx) })

@@ -51,7 +51,7 @@ func (f *Follower) concerns(eventType string) bool {
 		f.metrics.unknownTypes.Inc()
 		return false
 	}
-	return true
+	return f.cfg.React[eventType] != nil
 }
 
 // unitsFor gives the events of s that concern the own shard, in the source's order.
@@ -66,7 +66,7 @@ func (f *Follower) unitsFor(s *segment, own int) []unit {
 func (f *Follower) understand(s journal.Segment) [][]unit {
 	shards := make([][]unit, f.deps.Target.Shards())
 	for i, record := range s.Events {
-		if _, known := f.cfg.Types[record.Type]; !known {
+		if f.cfg.React[record.Type] == nil {
 			continue
 		}
 		routed, err := f.react(sourceAt(s), record)
@@ -101,7 +101,7 @@ func (f *Follower) react(at journal.At, record journal.Record) (routed []Routed,
 	if err != nil {
 		return nil, err
 	}
-	return f.cfg.React(at, event), nil
+	return f.cfg.React.To(at, event), nil
 }
 
 func sourceAt(s journal.Segment) journal.At {
