@@ -41,7 +41,8 @@ var sourceTypes = journal.NewTypes(happened{})
 // noted is our command for it.
 type noted struct{ happened }
 
-func reactNoted(_ journal.At, h happened) []Routed {
+func reactNoted(_ journal.At, e journal.Event) []Routed {
+	h := e.(happened)
 	return []Routed{{AggregateID: h.Aggregate, Cmd: noted{h}}}
 }
 
@@ -246,14 +247,16 @@ func (t *fakeTarget) commit(shard int, cmd journal.Command) error {
 	}
 	var effects []entry
 	var parked []journal.Parked
+	was, through := t.seq[shard][key], t.through[shard][key]
 	for i, s := range c.Steps {
-		if s.Index < done {
+		s.Seq = cmp.Or(s.Seq, c.Seq)
+		if s.Seq <= was || s.Seq == was+1 && s.Index < through {
 			continue
 		}
 		if why, park := c.Park[i]; park {
 			parked = append(parked, journal.Parked{
-				ID: fmt.Sprintf("%d.%s.%d.%d", shard, key, c.Seq, s.Index), Source: c.Source, Shard: shard, SourceShard: c.SourceShard,
-				Seq: c.Seq, Index: s.Index, Event: s.Event, Reason: why, At: s.At, ParkedAt: s.At,
+				ID: fmt.Sprintf("%d.%s.%d.%d", shard, key, s.Seq, s.Index), Source: c.Source, Shard: shard, SourceShard: c.SourceShard,
+				Seq: s.Seq, Index: s.Index, Event: s.Event, Reason: why, At: s.At, ParkedAt: s.At,
 			})
 			continue
 		}
@@ -333,7 +336,7 @@ func want(s *fakeSource, t *fakeTarget, own, sourceShard int) []int {
 
 func follower(t testing.TB, s *fakeSource, target Target, change func(*Config)) *Follower {
 	t.Helper()
-	cfg := Config{Source: "src", Follower: "own", Types: sourceTypes, React: React(On(reactNoted))}
+	cfg := Config{Source: "src", Follower: "own", Types: sourceTypes, React: reactNoted}
 	if change != nil {
 		change(&cfg)
 	}

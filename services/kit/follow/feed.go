@@ -74,6 +74,13 @@ func (fd *feed) next(ctx context.Context, own int, seq uint64) (s *segment, gone
 	return nil, 0
 }
 
+// peek is the segment seq if it is in the window.
+func (fd *feed) peek(seq uint64) *segment {
+	fd.mu.Lock()
+	defer fd.mu.Unlock()
+	return fd.window[seq]
+}
+
 // missing picks a number that a worker waits for and that is known to exist, fairly between the workers.
 // reordered tells that later ones have already come, so that it may be on its way.
 func (fd *feed) missing() (seq uint64, reordered, ok bool) {

@@ -44,10 +44,10 @@ func (w *worker) run(ctx context.Context) {
 		case gone > 0:
 			position = w.jump(ctx, gone)
 		case s != nil:
-			if !w.apply(ctx, s) {
+			var ok bool
+			if position, ok = w.take(ctx, s); !ok {
 				return
 			}
-			position = s.Seq
 		default:
 			continue
 		}
@@ -65,6 +65,12 @@ func (w *worker) moved(position uint64) {
 	if r := w.f.running.Load(); r != nil {
 		w.f.levels.settle(r)
 	}
+}
+
+// commit gives a command to the own shard.
+func (w *worker) commit(ctx context.Context, cmd journal.Followed) (err error) {
+	_, err = w.f.deps.Target.DoShard(ctx, w.own, cmd)
+	return err
 }
 
 // apply brings the effects of s into the own shard; it reports false when ctx ended before.
@@ -105,7 +111,7 @@ func (a *attempt) run(ctx context.Context) bool {
 		n := min(a.size, len(a.units))
 		cmd, err := a.command(ctx, n)
 		if err == nil {
-			_, err = w.f.deps.Target.DoShard(ctx, w.own, cmd)
+			err = w.commit(ctx, cmd)
 		}
 		if err == nil {
 			w.ownAway.worked("the own journal")

@@ -12,7 +12,7 @@ import (
 // mean for this shard and moves the offset, in one commit. A Seq that is not after the recorded offset is a
 // duplicate: it answers without events. A refused step refuses the whole command with a *StepError.
 //
-// Effects of one segment that are too large for one commit are given in parts: Through says that Steps go up to,
+// Steps may be of several segments, up to Seq. Effects of one segment that are too large for one commit are given in parts: Through says that Steps go up to,
 // and not including, that event of segment Seq. Steps of events that are in already are left out, so parts by two
 // replicas may overlap.
 type Followed struct {
@@ -27,6 +27,7 @@ type Followed struct {
 
 // Step is what one event of the source means for this shard.
 type Step struct {
+	Seq   uint64    // of the source's segment; 0: that of the command
 	Index int       // of the event in the source's segment
 	Cmd   Command   // for the shard's Machine
 	Event Record    // what is kept when the step is parked
@@ -83,7 +84,8 @@ func (c Followed) plan(s *system, at At) (plan, error) {
 	}
 	var p plan
 	for i, step := range c.Steps {
-		if step.Index < done {
+		seq := cmp.Or(step.Seq, c.Seq)
+		if seq <= was.Seq || seq == was.Seq+1 && step.Index < was.Through {
 			continue
 		}
 		reason, park := c.Park[i]
@@ -91,9 +93,9 @@ func (c Followed) plan(s *system, at At) (plan, error) {
 			p.steps = append(p.steps, plannedStep{i, step.Cmd})
 			continue
 		}
-		id := parkedID(at.Shard, c.Source, c.SourceShard, c.Seq, step.Index)
+		id := parkedID(at.Shard, c.Source, c.SourceShard, seq, step.Index)
 		p.events = append(p.events, eventParked{Parked{
-			ID: id, Source: c.Source, Shard: at.Shard, SourceShard: c.SourceShard, Seq: c.Seq, Index: step.Index,
+			ID: id, Source: c.Source, Shard: at.Shard, SourceShard: c.SourceShard, Seq: seq, Index: step.Index,
 			Event: step.Event, Reason: reason, At: step.At, ParkedAt: at.Time,
 		}})
 	}
