@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -21,10 +22,7 @@ import (
 )
 
 const (
-	binName = ".bin"
-	// Dapr's version is that of its module; without it the sidecar's metadata and logs say "edge" and "unknown".
-	daprModule = "github.com/dapr/dapr"
-
+	binName       = ".bin"
 	progressEvery = 200 * time.Millisecond
 	// What one compiler may take at its worst, seen with the cloud SDKs that daprd's components pull in.
 	compilerBytes   = 700 << 20
@@ -38,15 +36,50 @@ type target struct {
 	module string   // folder of the module, relative to the root
 	pkg    string   // package, relative to the module
 	inputs []string // files and folders, relative to the module
-	dapr   bool     // carries Dapr's version
-	server bool     // is a set's server: built only for a set that needs it, or with everything
+	carry  version
+	static bool // built without cgo, as it is released
+	server bool // is a set's server: built only for a set that needs it, or with everything
 }
+
+// version is the version of a module that a program is told of when it is linked; without it, it does not know.
+type version struct {
+	module    string   // "" for none
+	prefix    string   // is left out of the version
+	variables []string // that get it
+}
+
+// Without it the sidecar's metadata and logs say "edge" and "unknown".
+var daprVersion = version{"github.com/dapr/dapr", "v", []string{
+	"github.com/dapr/dapr/pkg/buildinfo.version", "github.com/dapr/kit/logger.DaprVersion",
+}}
+
+// Without it clients cannot tell what the API server understands.
+var kubernetesVersion = version{"k8s.io/kubernetes", "", []string{
+	"k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion",
+}}
 
 var targets = []target{
 	{name: "sidecart", module: "services", pkg: "./cmd/sidecart", inputs: []string{"."}},
 	{name: "broker", module: "runtime", pkg: "./cmd/broker", inputs: []string{"go.mod", "go.sum", "broker", "cmd/broker"}},
-	{name: "daprd", module: "runtime", pkg: "./daprd", inputs: []string{"go.mod", "go.sum", "daprd"}, dapr: true},
+	{name: "daprd", module: "runtime", pkg: "./daprd", inputs: []string{"go.mod", "go.sum", "daprd"}, carry: daprVersion},
 	{name: "fakekafka", module: "e2e", pkg: "./cmd/fakekafka", inputs: []string{"go.mod", "go.sum", "cmd/fakekafka"}, server: true},
+}
+
+// clusterTargets are the programs that the test of Kubernetes runs besides: the real ones, from their own modules.
+var clusterTargets = []target{
+	kubernetesTarget("etcd", "go.etcd.io/etcd/server/v3"),
+	kubernetesTarget("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+	kubernetesTarget("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+	kubernetesTarget("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+	daprTarget("sentry"), daprTarget("operator"), daprTarget("injector"),
+}
+
+func kubernetesTarget(name, pkg string) target {
+	return target{name: name, module: "k8s/cluster/controlplane", pkg: pkg, inputs: []string{"go.mod", "go.sum"}, carry: kubernetesVersion, static: true}
+}
+
+func daprTarget(name string) target {
+	return target{name: name, module: "k8s/cluster", pkg: "github.com/dapr/dapr/cmd/" + name, inputs: []string{"go.mod", "go.sum"}, carry: daprVersion, static: true}
 }
 
 // builder builds the programs that are missing or older than their sources.
@@ -55,9 +88,10 @@ type builder struct {
 	out  *terminal
 }
 
-// buildAll leaves in ROOT/.bin every program but the servers that wanted does not name; nil names all. A program whose
-// inputs' hash is that of its last build costs no call of the Go tool: even a build with nothing to do takes seconds for daprd.
-func (b *builder) buildAll(ctx context.Context, wanted func(server string) bool) error {
+// buildAll leaves in ROOT/.bin every program but the servers that wanted does not name; nil names all. more are built after them. A
+// program whose inputs' hash is that of its last build costs no call of the Go tool: even a build with nothing to do takes seconds
+// for daprd.
+func (b *builder) buildAll(ctx context.Context, wanted func(server string) bool, more ...target) error {
 	stamps := filepath.Join(b.root, binName, "stamps")
 	if err := os.MkdirAll(stamps, 0o755); err != nil {
 		return err
@@ -67,7 +101,7 @@ func (b *builder) buildAll(ctx context.Context, wanted func(server string) bool)
 		return err
 	}
 	defer unlock()
-	for _, t := range targets {
+	for _, t := range slices.Concat(targets, more) {
 		if t.server && wanted != nil && !wanted(t.name) {
 			continue
 		}
@@ -130,6 +164,9 @@ func (b *builder) build(ctx context.Context, t target, stamp string) error {
 	cmd := exec.CommandContext(ctx, goTool, args...)
 	cmd.Dir = filepath.Join(b.root, t.module)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
+	if t.static {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=0")
+	}
 	begun := time.Now()
 	if err := b.watch(cmd, t.name, begun); err != nil {
 		return err
@@ -255,7 +292,7 @@ func hashFile(h io.Writer, path string) error {
 
 func (b *builder) linkFlags(t target) (string, error) {
 	flags := "-s -w"
-	if !t.dapr {
+	if t.carry.module == "" {
 		return flags, nil
 	}
 	mod, err := os.ReadFile(filepath.Join(b.root, t.module, "go.mod"))
@@ -263,12 +300,14 @@ func (b *builder) linkFlags(t target) (string, error) {
 		return "", err
 	}
 	for line := range strings.Lines(string(mod)) {
-		if f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require ")); len(f) >= 2 && f[0] == daprModule {
-			v := strings.TrimPrefix(f[1], "v")
-			return flags + " -X github.com/dapr/dapr/pkg/buildinfo.version=" + v + " -X github.com/dapr/kit/logger.DaprVersion=" + v, nil
+		if f := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require ")); len(f) >= 2 && f[0] == t.carry.module {
+			for _, variable := range t.carry.variables {
+				flags += " -X " + variable + "=" + strings.TrimPrefix(f[1], t.carry.prefix)
+			}
+			return flags, nil
 		}
 	}
-	return "", fmt.Errorf("%s is not in %s/go.mod", daprModule, t.module)
+	return "", fmt.Errorf("%s is not in %s/go.mod", t.carry.module, t.module)
 }
 
 // linkForDaprCLI puts daprd where the Dapr CLI looks for it below the run files' runtimePath.

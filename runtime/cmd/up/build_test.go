@@ -86,7 +86,7 @@ func TestNoGoIsSaidInOneLine(t *testing.T) {
 
 func TestDaprdCarriesItsVersion(t *testing.T) {
 	b, x, _ := workshop(t)
-	x.dapr = true
+	x.carry = daprVersion
 	_, err := b.linkFlags(x)
 	require.ErrorContains(t, err, "is not in services/go.mod")
 	for _, text := range []string{"require (\n\tgithub.com/dapr/dapr v1.2.3\n)\n", "require github.com/dapr/dapr v1.2.3 // x\n"} {

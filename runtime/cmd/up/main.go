@@ -20,15 +20,16 @@ import (
 
 // options are the command line.
 type options struct {
-	root       string
-	one        bool
-	components string // as given; after check the set's folder
-	set        string // the set's name
-	data       string
-	port       int
-	fresh      bool
-	payWithin  time.Duration
-	buildOnly  bool
+	root         string
+	one          bool
+	components   string // as given; after check the set's folder
+	set          string // the set's name
+	data         string
+	port         int
+	fresh        bool
+	payWithin    time.Duration
+	buildOnly    bool
+	buildCluster bool
 }
 
 func main() {
@@ -95,6 +96,7 @@ A variable that the set reads, such as SIDECART_REDIS_HOST, names a server of yo
 	f.DurationVar(&o.payWithin, "pay-within", 0, "cancel an order not paid within this time, such as 30s (default 15m)")
 	f.Lookup("pay-within").DefValue = "0s"
 	f.BoolVar(&o.buildOnly, "build", false, "build what is missing and stop")
+	f.BoolVar(&o.buildCluster, "build-cluster", false, "as --build, and a Kubernetes control plane for scripts/test --k8s")
 	f.StringVar(&o.root, "root", "", "the repository's folder")
 	_ = f.MarkHidden("root")
 	return cmd

@@ -20,19 +20,23 @@ import (
 // up builds, wipes if asked, and keeps the stack running until ctx ends or it gives up.
 func up(ctx context.Context, o *options, out *terminal) error {
 	begun := time.Now()
+	building := o.buildOnly || o.buildCluster
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(o.port))
-	if o.port != 0 && !o.buildOnly {
+	if o.port != 0 && !building {
 		// Said before minutes of building, not after.
 		if err := run.CheckListen(addr); err != nil {
 			return fmt.Errorf("%w; choose another with --port", err)
 		}
 	}
-	if o.fresh && !o.buildOnly {
+	if o.fresh && !building {
 		if err := run.WipeData(o.data); err != nil {
 			return err
 		}
 	}
 	b := builder{root: o.root, out: out}
+	if o.buildCluster {
+		return b.buildAll(ctx, nil, clusterTargets...)
+	}
 	if o.buildOnly {
 		return b.buildAll(ctx, nil)
 	}
