@@ -41,8 +41,7 @@ var sourceTypes = journal.NewTypes(happened{})
 // noted is our command for it.
 type noted struct{ happened }
 
-func reactNoted(_ journal.At, e journal.Event) []Routed {
-	h := e.(happened)
+func reactNoted(_ journal.At, h happened) []Routed {
 	return []Routed{{AggregateID: h.Aggregate, Cmd: noted{h}}}
 }
 
@@ -336,7 +335,7 @@ func want(s *fakeSource, t *fakeTarget, own, sourceShard int) []int {
 
 func follower(t testing.TB, s *fakeSource, target Target, change func(*Config)) *Follower {
 	t.Helper()
-	cfg := Config{Source: "src", Follower: "own", Types: sourceTypes, React: reactNoted}
+	cfg := Config{Source: "src", Follower: "own", Types: sourceTypes, React: React(On(reactNoted))}
 	if change != nil {
 		change(&cfg)
 	}

@@ -23,7 +23,7 @@ import (
 func TestConfigSaysEverythingThatIsWrong(t *testing.T) {
 	_, err := New(Config{Source: "a", Follower: "a", PollEvery: -1, BackOffFirst: time.Hour}, Deps{})
 	require.Error(t, err)
-	for _, part := range []string{"cannot follow itself", "React is nil", "PollEvery", "BackOffMax", "Deps.Target", "Deps.Client", "Deps.Now", "Deps.Log"} {
+	for _, part := range []string{"cannot follow itself", "React is empty", "PollEvery", "BackOffMax", "Deps.Target", "Deps.Client", "Deps.Now", "Deps.Log"} {
 		assert.ErrorContains(t, err, part)
 	}
 }
@@ -204,12 +204,12 @@ func TestUnknownTypesArePassedOverAndBrokenEventsParkedEverywhere(t *testing.T) 
 		})
 		s.commit(0, happened{"a", 1}, happened{"boom", 2}, happened{"b", 3})
 		f := follower(t, s, target, func(c *Config) {
-			c.React = func(at journal.At, e journal.Event) []Routed {
-				if e.(happened).Aggregate == "boom" {
+			c.React = React(On(func(at journal.At, h happened) []Routed {
+				if h.Aggregate == "boom" {
 					panic("boom")
 				}
-				return reactNoted(at, e)
-			}
+				return reactNoted(at, h)
+			}))
 		})
 		defer start(f)()
 		elapse(time.Second)
@@ -217,6 +217,20 @@ func TestUnknownTypesArePassedOverAndBrokenEventsParkedEverywhere(t *testing.T) 
 		assert.Len(t, target.Parked(), 4)
 		assert.InDelta(t, 1, counted(t, f.metrics.unknownTypes), 0)
 	})
+}
+
+// unheard is an event that nobody reacts to.
+type unheard struct{}
+
+func (unheard) EventType() string { return "src.unheard" }
+
+func TestReactions(t *testing.T) {
+	r := React(On(reactNoted))
+	assert.Len(t, r.To(journal.At{}, happened{"a", 1}), 1)
+	assert.Empty(t, r.To(journal.At{}, unheard{}))
+	assert.Panics(t, func() { React(On(reactNoted), On(reactNoted)) })
+	_, err := New(Config{React: React(On(func(journal.At, unheard) []Routed { return nil })), Types: sourceTypes}, Deps{})
+	assert.ErrorContains(t, err, `"src.unheard", which is not in Types`)
 }
 
 // packedDocument is a segment in the packed layout that says what it has.
@@ -233,12 +247,12 @@ func packedDocument(seq int, packed string, types ...string) []byte {
 func TestPackedSegmentsThatDoNotConcernUsAreNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, target := newFakeSource(1), newFakeTarget(1)
-		f := follower(t, s, target, func(c *Config) { c.PollEvery = time.Hour })
+		f := follower(t, s, target, func(c *Config) { c.PollEvery, c.Types = time.Hour, journal.NewTypes(happened{}, unheard{}) })
 		defer start(f)()
 		synctest.Wait()
 		s.commit(0, happened{"a", 1})
 		s.commit(0, happened{"a", 2})
-		assert.True(t, f.Deliver(t.Context(), packedDocument(1, "bm90IGd6aXA=", "journal.offset_moved", "src.newer")))
+		assert.True(t, f.Deliver(t.Context(), packedDocument(1, "bm90IGd6aXA=", "journal.offset_moved", "src.newer", "src.unheard")))
 		synctest.Wait()
 		assert.Empty(t, target.all(0, 0), "the push says that there is nothing in it for us")
 		assert.InDelta(t, 1, counted(t, f.metrics.unknownTypes), 0)
@@ -404,7 +418,7 @@ func TestMetricsOfTwoFollowersShareARegistry(t *testing.T) {
 		s, target := newFakeSource(1), newFakeTarget(2)
 		s.commit(0, happened{"a", 1})
 		for _, source := range []string{"src", "other"} {
-			f, err := New(Config{Source: source, Follower: "own", Types: sourceTypes, React: reactNoted}, Deps{
+			f, err := New(Config{Source: source, Follower: "own", Types: sourceTypes, React: React(On(reactNoted))}, Deps{
 				Target: target, Client: &http.Client{Transport: s}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 				Metrics: prometheus.WrapRegistererWith(prometheus.Labels{"service": "own"}, registry),
 			})
