@@ -85,8 +85,9 @@ func decideReserve(s *State, at journal.At, c Reserve) (any, []journal.Event, er
 		return first.withStatus(StatusReserved, time.Time{}), nil, nil
 	}
 	if item.Available < c.Quantity {
-		return nil, nil, errs.Newf(errs.Conflict, inventoryapi.CodeSoldOut, "%d of %q asked for, %d available",
-			c.Quantity, c.SKU, item.Available).With("sku", c.SKU).With("requested", c.Quantity).With("available", item.Available)
+		soldOut := errs.Newf(errs.Conflict, inventoryapi.CodeSoldOut, "%d of %q asked for, %d available", c.Quantity, c.SKU, item.Available)
+		soldOut.Extra = map[string]any{"sku": c.SKU, "requested": c.Quantity, "available": item.Available}
+		return nil, nil, soldOut
 	}
 	e := inventoryapi.Reserved{SKU: c.SKU, ID: c.ID, Quantity: c.Quantity, HoldSeconds: c.HoldSeconds,
 		ExpiresAt: expiry(at, c.HoldSeconds)}

@@ -43,14 +43,15 @@ func Call(ctx context.Context, client *http.Client, method, url string, in, out 
 	if out == nil {
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
-	if err != nil {
+	body := takeBuffer()
+	defer giveBuffer(body) // what is decoded has copies of its own
+	if _, err := body.ReadFrom(io.LimitReader(resp.Body, maxAnswerBytes+1)); err != nil {
 		return broken(method, err)
 	}
-	if len(body) > maxAnswerBytes {
+	if body.Len() > maxAnswerBytes {
 		return errs.From(fmt.Errorf("answer of %s %s is over %d bytes", method, url, maxAnswerBytes))
 	}
-	if err := json.Unmarshal(body, out); err != nil {
+	if err := json.Unmarshal(body.Bytes(), out); err != nil {
 		return errs.From(fmt.Errorf("answer of %s %s: %w", method, url, err))
 	}
 	return nil

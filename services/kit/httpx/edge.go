@@ -76,7 +76,11 @@ func (m *edge) begin(c echo.Context, began time.Time) (end func()) {
 		ctx, span = m.deps.Tracer.Start(ctx, knownMethod(r.Method)+" "+route(c), trace.WithSpanKind(trace.SpanKindServer))
 	}
 	ctx = ensureTrace(ctx)
-	ctx, cancel := context.WithDeadline(ctx, began.Add(m.cfg.HandlerTimeout))
+	cancel := func() {}
+	deadline := began.Add(m.cfg.HandlerTimeout)
+	if callers, ok := ctx.Deadline(); !ok || callers.After(deadline) { // a call within the process has its caller's
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+	}
 	id := &identified{Context: ctx, header: [1]string{r.Header.Get(HeaderRequestID)}}
 	if !isPlain(id.header[0], maxRequestIDBytes) {
 		id.header[0] = m.deps.NewID()
