@@ -44,6 +44,7 @@ func TestKubernetes(t *testing.T) {
 			placed := o.place(t, pods)
 			o.checkHanded(t, placed)
 			if o.sells() {
+				o.start(t, placed)
 				o.sell(t, placed)
 			}
 			if o.name == breaksOn {
@@ -53,6 +54,7 @@ func TestKubernetes(t *testing.T) {
 			}
 		})
 	}
+	t.Run("five commands", w.fiveCommands)
 }
 
 // newWorld starts the cluster; it ends with the test.

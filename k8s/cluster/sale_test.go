@@ -71,9 +71,9 @@ func (o *overlay) startOutside(t *testing.T, placed map[string]*cluster.RunningP
 	}
 }
 
-// sell starts a pod of every workload with the arguments, the environment and the volumes that the API server shows, and sells with them:
-// everything that the sidecars know comes from the operator.
-func (o *overlay) sell(t *testing.T, placed map[string]*cluster.RunningPod) {
+// start starts a pod of every workload with the arguments, the environment and the volumes that the API server shows: everything that the
+// sidecars know comes from the operator.
+func (o *overlay) start(t *testing.T, placed map[string]*cluster.RunningPod) {
 	begun := time.Now()
 	o.startOutside(t, placed)
 	names := slices.Sorted(maps.Keys(placed))
@@ -86,12 +86,11 @@ func (o *overlay) sell(t *testing.T, placed map[string]*cluster.RunningPod) {
 	require.NoError(t, o.node.Start(t.Context(), pods...))
 	t.Logf("%s: %s are ready after %.0f s", o.name, strings.Join(names, ", "), time.Since(begun).Seconds())
 	o.checkListeners(t, placed)
+}
 
-	gateway := placed["gateway"]
-	if gateway == nil {
-		gateway = placed["sidecart"]
-	}
-	shop := shopAt("http://" + gateway.IP() + ":8080")
+// sell puts stock, orders, pays, and sees that everybody has heard of it.
+func (o *overlay) sell(t *testing.T, placed map[string]*cluster.RunningPod) {
+	shop := shopAt("http://" + net.JoinHostPort(gateway(placed).IP(), "8080"))
 	sku := "/v1/inventory/moka-pot"
 	shop.must(t, http.StatusCreated, http.MethodPut, sku, `{"title":"Moka pot","price":{"amount":2990,"currency":"EUR"},"quantity":2}`)
 	order := shop.must(t, http.StatusCreated, http.MethodPost, "/v1/orders",
@@ -104,6 +103,14 @@ func (o *overlay) sell(t *testing.T, placed map[string]*cluster.RunningPod) {
 		return shop.sold(ctx, "/v1/orders/"+id, sku)
 	})
 	t.Logf("%s: sold one of two moka pots: put, ordered, refused what is not there, paid, sold, told", o.name)
+}
+
+// gateway is the pod that listens to the public.
+func gateway(placed map[string]*cluster.RunningPod) *cluster.RunningPod {
+	if p := placed["gateway"]; p != nil {
+		return p
+	}
+	return placed["sidecart"]
 }
 
 // rank orders workloads for their start: what is no app of Dapr first.

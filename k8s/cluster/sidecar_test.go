@@ -202,7 +202,7 @@ func (o *overlay) handedFaults(t *testing.T, app string, got handed) []string {
 		}
 		one, is := rest[name]
 		delete(rest, name)
-		switch should := len(file.Scopes) == 0 || slices.Contains(file.Scopes, app); {
+		switch should := slices.Contains(file.Scopes, app); {
 		case should && !is:
 			faults = append(faults, fmt.Sprintf("%s is not handed %s, which %s gives it", app, name, path))
 		case !should && is:
