@@ -45,7 +45,7 @@ var breaks = []struct {
 	{what: "a liveness that depends on the store", edit: Edit{app + "deployment.yaml", "livenessProbe:\n            httpGet: {path: /livez,", "livenessProbe:\n            httpGet: {path: /readyz,"}, rule: "probes"},
 	{what: "a probe at the sidecar's port", edit: Edit{app + "deployment.yaml", "httpGet: {path: /readyz, port: internal}", "httpGet: {path: /readyz, port: 7000}"}, rule: "probes"},
 	{what: "no limit of memory", edit: Edit{app + "deployment.yaml", `limits: {cpu: "2", memory: 512Mi}`, `limits: {cpu: "2"}`}, rule: "resources"},
-	{what: "memory that may grow beyond its limit", edit: Edit{app + "deployment.yaml", "GOMEMLIMIT, value: 460MiB", "GOMEMLIMIT, value: 600MiB"}, rule: "resources"},
+	{what: "memory that may grow beyond its limit", edit: Edit{app + "deployment.yaml", "GOMEMLIMIT, value: 440MiB", "GOMEMLIMIT, value: 600MiB"}, rule: "resources"},
 	{what: "no limit for the sidecar", edit: Edit{app + "deployment.yaml", "        dapr.io/sidecar-memory-limit: 256Mi\n", ""}, rule: "resources"},
 	{what: "a token for the API server", edit: Edit{app + "deployment.yaml", "automountServiceAccountToken: false", "automountServiceAccountToken: true"}, rule: "no-token"},
 	{what: "no time to hear that a pod goes", edit: Edit{app + "deployment.yaml", "              sleep: {seconds: 5}", "              httpGet: {path: /livez, port: internal}"}, rule: "shutdown"},
