@@ -32,7 +32,6 @@ import (
 	statemysql "github.com/dapr/components-contrib/state/mysql"
 	statepostgres "github.com/dapr/components-contrib/state/postgresql/v2"
 	stateredis "github.com/dapr/components-contrib/state/redis"
-	statesqlite "github.com/dapr/components-contrib/state/sqlite"
 	"github.com/dapr/dapr/pkg/components"
 	bindingreg "github.com/dapr/dapr/pkg/components/bindings"
 	configreg "github.com/dapr/dapr/pkg/components/configuration"
@@ -49,6 +48,7 @@ import (
 	"github.com/sidecart/sidecart/runtime/daprd/latebroker"
 	"github.com/sidecart/sidecart/runtime/daprd/mail"
 	"github.com/sidecart/sidecart/runtime/daprd/names"
+	"github.com/sidecart/sidecart/runtime/daprd/onewriter"
 )
 
 // To add a component: import its package above and give it one line in its
@@ -99,7 +99,7 @@ func (r registries) setLogger(log logger.Logger) {
 // before the runtime is made. life says when other sidecars find this one.
 func registerComponents(r registries, life names.Life) {
 	r.state.RegisterComponent(statememory.NewInMemoryStateStore, "in-memory")
-	r.state.RegisterComponent(statesqlite.NewSQLiteStateStore, "sqlite", "sqlite3")
+	r.state.RegisterComponent(onewriter.New, "sqlite", "sqlite3")
 	r.state.RegisterComponent(stateredis.NewRedisStateStore, "redis")
 	r.state.RegisterComponent(statemysql.NewMySQLStateStore, "mysql")
 	for _, name := range []string{"postgresql", "postgres"} {

@@ -105,6 +105,7 @@ func (h *Host) ownRoutes(deps httpx.Deps) (http.Handler, error) {
 		return nil, err
 	}
 	e.POST(eventsPath+":broker/:topic", events.receive)
+	h.events = events
 	return e, nil
 }
 

@@ -23,6 +23,7 @@ type Host struct {
 	services []Service
 	moves    map[string]*move // by service; nil while there is one broker
 	topics   map[string][]ear // who follows what
+	events   *events          // hands what was published to those
 	app      http.Handler     // what the sidecar talks to
 	internal http.Handler     // what operators talk to
 	calls    *transport
@@ -90,6 +91,9 @@ func (h *Host) make(f Named, d Deps) (Service, error) {
 	d.Log = h.out.Log.With(slog.String("service", f.Name))
 	d.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"service": f.Name}, h.out.Metrics)
 	d.Publisher, h.moves[f.Name] = h.publisher(d.Log)
+	if h.moves[f.Name] == nil { // otherwise what each broker delivers first is counted, so nothing may come before it
+		d.Publisher = nearby{host: h, broker: d.Publisher}
+	}
 	s, err := f.New(d)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,7 @@ type shard[S any] struct {
 	headKnown time.Time  // an instant at which no number after the head was committed; zero: never known
 	unsettled bool       // a write of the number after the head may still land
 	carried   []*request // had no room in the last batch
+	pace      pace
 }
 
 func newShard[S any](j *Journal[S], number int) *shard[S] {
@@ -86,7 +87,7 @@ func (s *shard[S]) work(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case r := <-s.queue:
-				err = s.commit(ctx, s.gather(r))
+				err = s.commitPaced(ctx, r)
 			case <-s.syncDue:
 				err = s.serveSyncs(ctx)
 			case <-poll.C:
@@ -99,6 +100,17 @@ func (s *shard[S]) work(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// commitPaced rests if it is time to, and commits what waits then, first included.
+func (s *shard[S]) commitPaced(ctx context.Context, first *request) error {
+	s.pace.rest(ctx, 1+len(s.queue))
+	batch, began := s.gather(first), time.Now()
+	commands := len(batch)
+	err := s.commit(ctx, batch)
+	now := time.Now()
+	s.pace.committed(now, commands, now.Sub(began))
+	return err
 }
 
 // gather takes what was carried over and what waits, up to the bound; it never waits for more.

@@ -1,0 +1,62 @@
+package onewriter
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/dapr/components-contrib/metadata"
+	"github.com/dapr/components-contrib/state"
+	"github.com/dapr/kit/logger"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestWritersDoNotMeetInTheFile has many write at once with SQLite told to give up at once when it is busy: whoever met another would fail.
+func TestWritersDoNotMeetInTheFile(t *testing.T) {
+	s := New(logger.NewLogger("test"))
+	require.NoError(t, s.Init(t.Context(), state.Metadata{Base: metadata.Base{Properties: map[string]string{
+		"connectionString": filepath.Join(t.TempDir(), "state.db"), "busyTimeout": "1ms", "cleanupInterval": "0s",
+	}}}))
+	t.Cleanup(func() { require.NoError(t, s.(io.Closer).Close()) })
+	key := func(writer, n int) string { return fmt.Sprintf("k/%d/%d", writer, n) }
+	const writers, each = 16, 10
+	var all sync.WaitGroup
+	for writer := range writers {
+		all.Go(func() {
+			for n := range each {
+				set := state.SetRequest{Key: key(writer, n), Value: n, Options: state.SetStateOption{Concurrency: state.FirstWrite}}
+				switch n % 3 {
+				case 0:
+					assert.NoError(t, s.Set(t.Context(), &set))
+				case 1:
+					more := set
+					more.Key += "/more"
+					assert.NoError(t, s.BulkSet(t.Context(), []state.SetRequest{set, more}, state.BulkStoreOpts{}))
+				default:
+					assert.NoError(t, s.(state.TransactionalStore).Multi(t.Context(), &state.TransactionalStateRequest{Operations: []state.TransactionalStateOperation{set}}))
+				}
+			}
+			assert.NoError(t, s.Delete(t.Context(), &state.DeleteRequest{Key: key(writer, 0)}))
+		})
+	}
+	all.Wait()
+	for writer := range writers {
+		for n := range each {
+			got, err := s.Get(t.Context(), &state.GetRequest{Key: key(writer, n)})
+			require.NoError(t, err)
+			assert.Equal(t, n == 0, got.Data == nil, "%s: %s", key(writer, n), got.Data)
+		}
+	}
+}
+
+func TestWhoGivesUpDoesNotWrite(t *testing.T) {
+	s := New(logger.NewLogger("test")).(*store)
+	<-s.turn // somebody writes
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Error(t, s.Set(ctx, &state.SetRequest{Key: "k"}))
+}

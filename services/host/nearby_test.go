@@ -1,0 +1,43 @@
+package host
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
+)
+
+// hears is a follower of order that does take with every event.
+func hears(name string, take func(data string)) Named {
+	s := &fakeService{name: name, follows: map[string]func(context.Context, []byte) bool{"order": func(_ context.Context, data []byte) bool {
+		take(string(data))
+		return true
+	}}}
+	return s.named()
+}
+
+func TestFollowersInTheProcessHearBeforeTheBroker(t *testing.T) {
+	beside := newTwoBrokers(journaltest.NewStore())
+	order := &fakeService{name: "order"}
+	var heard []string
+	_, err := New(Config{}, Outside{Sidecar: beside}, order.named(), hears("broken", func(string) { panic("broken") }), hears("payment", func(data string) {
+		assert.Empty(t, beside.got, "the broker comes after")
+		heard = append(heard, data)
+	}))
+	require.NoError(t, err)
+	require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1", Data: []byte("1")}))
+	assert.Equal(t, []string{"1"}, heard)
+	assert.Equal(t, map[string][]string{"pubsub": {"order order/0/1 "}}, beside.got, "followers may be elsewhere, too")
+}
+
+// With two brokers, which of them delivers a segment first is counted: nothing comes before both.
+func TestTwoBrokersAreNotForestalled(t *testing.T) {
+	order := &fakeService{name: "order"}
+	_, err := New(twoOfThem, Outside{Sidecar: newTwoBrokers(journaltest.NewStore())}, order.named(), hears("payment", func(string) { t.Error("heard") }))
+	require.NoError(t, err)
+	_ = order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}) // it does not run, so it may refuse
+}
