@@ -16,6 +16,10 @@ import (
 	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
+// answerWithin bounds the wait for another app's answer to begin, whoever asks and however patient. It is not the sidecar's to bound:
+// see dapr-config/resiliency.yaml.
+const answerWithin = 10 * time.Second
+
 // maxConnsToSidecar bounds the connections for calls to other services; a call beyond waits for its deadline.
 const maxConnsToSidecar = 512
 
@@ -40,6 +44,8 @@ func newTransport(cfg Config, log *slog.Logger) *transport {
 		MaxIdleConnsPerHost: maxConnsToSidecar / 4,
 		IdleConnTimeout:     time.Minute,
 		DisableCompression:  true, // loopback: compressing costs more than it saves
+
+		ResponseHeaderTimeout: answerWithin,
 	}
 	return t
 }

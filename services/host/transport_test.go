@@ -172,6 +172,21 @@ func TestWhatCannotBeSentSaysSo(t *testing.T) {
 	require.ErrorContains(t, err, "no sidecar")
 }
 
+func TestAnAppThatDoesNotAnswerIsNotWaitedForLong(t *testing.T) {
+	gone := make(chan struct{})
+	hung := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done(); close(gone) }))
+	defer hung.Close()
+	s := &fakeService{name: "shop"}
+	h, err := New(Config{DaprHTTPPort: portOf(t, hung.URL)}, Outside{Sidecar: upSidecar()}, s.named())
+	require.NoError(t, err)
+	way := h.calls.dapr.(*http.Transport)
+	require.Equal(t, answerWithin, way.ResponseHeaderTimeout)
+	way.ResponseHeaderTimeout = 20 * time.Millisecond
+	err = httpx.Call(context.Background(), s.deps.Client, http.MethodPost, "http://order/v1/x", nil, nil)
+	assert.True(t, errs.HasCode(err, errs.CodeOutcomeUnknown), "%v", err)
+	<-gone // the sidecar is told that nobody waits any more
+}
+
 // local serves a bare handler in-process.
 func local(h http.Handler) *http.Client {
 	t := newTransport(Config{}, slog.New(slog.DiscardHandler))
