@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,14 +22,19 @@ const (
 	maxHoldSeconds = 86_400
 )
 
-var skuPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+// maxSKUBytes bounds a SKU.
+const maxSKUBytes = 64
 
 // checkSKU names the field and repeats nothing of what was sent.
 func checkSKU(field, sku string) error {
-	if !skuPattern.MatchString(sku) || sku == "." || sku == ".." {
+	if sku == "" || len(sku) > maxSKUBytes || strings.ContainsFunc(sku, notOfSKUs) || sku == "." || sku == ".." {
 		return errs.InvalidField(field, "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")
 	}
 	return nil
+}
+
+func notOfSKUs(r rune) bool {
+	return (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
 }
 
 func checkRange(field string, value, low, high int64) error {

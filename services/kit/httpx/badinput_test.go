@@ -240,3 +240,12 @@ func FuzzDecodeNeverPanicsAndAlwaysNames(f *testing.F) {
 		}
 	})
 }
+
+func TestIdentifiers(t *testing.T) {
+	for _, id := range []string{"a", "a.b", ".a", "...", "~", "a%41", strings.Repeat("a", MaxIDBytes), "é", "a b", "☕"} {
+		assert.NoError(t, CheckID("id", id), "%q", id)
+	}
+	for _, id := range []string{"", ".", "..", "a|b", "a/b", "/", " a", "a ", "a\n", "a\x00", "\x7f", "a\xffb", "a\u200b", strings.Repeat("a", MaxIDBytes+1)} {
+		assert.Error(t, CheckID("id", id), "%q", id)
+	}
+}

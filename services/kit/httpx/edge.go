@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -163,7 +162,12 @@ func isPlain(s string, maxBytes int) bool {
 	if s == "" || len(s) > maxBytes {
 		return false
 	}
-	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) < 0
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // panicError carries a handler's panic to the log; callers see a plain 500.

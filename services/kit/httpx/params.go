@@ -48,6 +48,8 @@ func CheckID(field, value string) error {
 		return errs.InvalidField(field, "must not be empty")
 	case len(value) > MaxIDBytes:
 		return errs.InvalidField(field, "is over %d bytes", MaxIDBytes)
+	case isPlain(value, MaxIDBytes) && !strings.ContainsAny(value, "|/") && value[0] != '.':
+		return nil // nearly all are
 	case !utf8.ValidString(value):
 		return errs.InvalidField(field, "is not valid UTF-8")
 	case strings.ContainsAny(value, "|/"):
