@@ -6,15 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
 // dropWithin bounds how long a refused caller waits for what was held for it to be released again.
@@ -26,70 +24,92 @@ type part struct {
 	lines []inventoryapi.HoldLine
 }
 
-// holdEach answers the holds of several orders, each as if it had been asked for alone. All of them are given to their
-// shards at once, so that they share commits.
-func (s *Service) holdEach(ctx context.Context, asks []inventoryapi.HoldRequest) inventoryapi.HoldsAnswer {
-	answer := inventoryapi.HoldsAnswer{Results: make([]inventoryapi.HoldResult, len(asks))}
-	var all sync.WaitGroup
+// holding is the hold of one order on its way through the shards.
+type holding struct {
+	ask   inventoryapi.HoldRequest
+	cmd   HoldLines // but for the lines, which are those of each part
+	parts []part
+	held  int // so many of the parts are
+	hold  inventoryapi.Hold
+	err   error // why there is none
+}
+
+// hold sets all lines aside or none.
+func (s *Service) hold(ctx context.Context, ask inventoryapi.HoldRequest) (inventoryapi.Hold, error) {
+	h := s.holdEach(ctx, []inventoryapi.HoldRequest{ask})[0]
+	return h.hold, h.err
+}
+
+// holdEach does so for several orders, each as if it had been asked for alone; their commands share commits. Within a
+// shard a hold is one commit. Over several shards it is one commit each; a refusal takes back what this call had got,
+// by its claim, so that a call for the same order that runs at the same time keeps what it relies on. An unknown
+// outcome takes nothing back: the caller repeats, or it all expires.
+func (s *Service) holdEach(ctx context.Context, asks []inventoryapi.HoldRequest) []*holding {
+	all := make([]*holding, len(asks))
 	for i, ask := range asks {
-		all.Go(func() {
-			hold, err := s.holdOne(ctx, ask)
-			if err != nil {
-				answer.Results[i].Refusal = inventoryapi.RefusalOf(err)
-				return
-			}
-			answer.Results[i].Hold = &hold
-		})
+		all[i] = s.begin(ask)
 	}
-	all.Wait()
-	return answer
+	for s.holdNext(ctx, all) {
+	}
+	var refused []*holding
+	for _, h := range all {
+		if len(h.parts) > 1 && h.err != nil && !errs.HasCode(h.err, errs.CodeOutcomeUnknown) {
+			refused = append(refused, h)
+		}
+	}
+	s.takeBack(ctx, refused)
+	s.nameMissing(ctx, refused)
+	return all
 }
 
-// holdOne is one hold of several. What goes wrong with it is its own affair, and its cause is told here, because the
-// answer to them all is no failure.
-func (s *Service) holdOne(ctx context.Context, ask inventoryapi.HoldRequest) (hold inventoryapi.Hold, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-		if e := errs.From(err); e != nil && e.Kind == errs.Internal {
-			s.deps.Log.ErrorContext(ctx, "a hold failed", "hold", ask.ID, "error", err)
-		}
-	}()
-	if err := checkHold(ask); err != nil {
-		return inventoryapi.Hold{}, err
+func (s *Service) begin(ask inventoryapi.HoldRequest) *holding {
+	h := &holding{ask: ask}
+	if h.err = checkHold(ask); h.err != nil {
+		return h
 	}
-	return s.hold(ctx, ask)
+	sorted := slices.SortedFunc(slices.Values(ask.Lines), bySKU)
+	h.parts = s.split(sorted)
+	h.cmd = HoldLines{ID: ask.ID, Fingerprint: fingerprint(sorted), HoldSeconds: ask.HoldSeconds}
+	if len(h.parts) > 1 {
+		h.cmd.Claim = s.deps.NewID()
+	}
+	h.hold = inventoryapi.Hold{ID: ask.ID, Lines: make([]inventoryapi.HeldLine, len(ask.Lines))}
+	return h
 }
 
-// hold sets all lines aside or none. Within a shard that is one commit. Over several shards it is one commit each;
-// a refusal takes back what this call had got, by its claim, so that a call for the same order that runs at the
-// same time keeps what it relies on. An unknown outcome takes nothing back: the caller repeats, or it all expires.
-func (s *Service) hold(ctx context.Context, req inventoryapi.HoldRequest) (inventoryapi.Hold, error) {
-	sorted := slices.SortedFunc(slices.Values(req.Lines), bySKU)
-	parts := s.split(sorted)
-	cmd := HoldLines{ID: req.ID, Fingerprint: fingerprint(sorted), HoldSeconds: req.HoldSeconds}
-	if len(parts) > 1 {
-		cmd.Claim = s.deps.NewID()
+// holdNext asks for the next part of every hold that is not whole yet; false says that there is none.
+func (s *Service) holdNext(ctx context.Context, all []*holding) bool {
+	var asked []*holding
+	var assigned []*journal.Assigned
+	for _, h := range all {
+		if h.err != nil || h.held == len(h.parts) {
+			continue
+		}
+		next := h.parts[h.held]
+		cmd := h.cmd
+		cmd.Lines = next.lines
+		asked, assigned = append(asked, h), append(assigned, &journal.Assigned{Shard: next.shard, Cmd: cmd})
 	}
-	answer := inventoryapi.Hold{ID: req.ID, Lines: make([]inventoryapi.HeldLine, len(req.Lines))}
-	for i, p := range parts {
-		cmd.Lines = p.lines
-		result, err := s.journal.DoShard(ctx, p.shard, cmd)
-		if err != nil {
-			return inventoryapi.Hold{}, s.refuse(ctx, cmd, parts[:i], parts[i+1:], err)
-		}
-		h := result.Answer.(*Hold)
-		for at, l := range req.Lines {
-			if of := h.line(l.SKU); of >= 0 {
-				answer.Lines[at] = h.Lines[of].HeldLine
-			}
-		}
-		if i == 0 || h.ExpiresAt.Before(answer.ExpiresAt) {
-			answer.ExpiresAt = h.ExpiresAt
+	s.journal.DoEach(ctx, assigned)
+	for i, h := range asked {
+		if h.err = assigned[i].Err; h.err == nil {
+			h.take(assigned[i].Result.Answer.(*Hold))
 		}
 	}
-	return answer, nil
+	return len(asked) > 0
+}
+
+// take enters what one shard holds.
+func (h *holding) take(of *Hold) {
+	for i, l := range h.ask.Lines {
+		if at := of.line(l.SKU); at >= 0 {
+			h.hold.Lines[i] = of.Lines[at].HeldLine
+		}
+	}
+	if h.held == 0 || of.ExpiresAt.Before(h.hold.ExpiresAt) {
+		h.hold.ExpiresAt = of.ExpiresAt
+	}
+	h.held++
 }
 
 // split groups sorted lines by shard. Shards that look as if they would refuse come first, because a refusal then costs
@@ -118,32 +138,54 @@ func (s *Service) split(lines []inventoryapi.HoldLine) []part {
 	return parts
 }
 
-// refuse takes back what was held before err, and names the missing SKUs of the shards that were not asked yet.
-func (s *Service) refuse(ctx context.Context, cmd HoldLines, before, after []part, err error) error {
-	if errs.HasCode(err, errs.CodeOutcomeUnknown) {
-		return err
-	}
-	// The caller may be gone; what was held for it is not.
-	dropCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropWithin)
+// takeBack releases the parts that refused holds had got. Their callers may be gone; what was held for them is not.
+func (s *Service) takeBack(ctx context.Context, refused []*holding) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropWithin)
 	defer cancel()
-	for _, p := range before {
-		if _, dropErr := s.journal.DoShard(dropCtx, p.shard, DropHold{ID: cmd.ID, Claim: cmd.Claim}); dropErr != nil {
+	var drops []*journal.Assigned
+	for _, h := range refused {
+		for _, p := range h.parts[:h.held] {
+			drops = append(drops, &journal.Assigned{Shard: p.shard, Cmd: DropHold{ID: h.cmd.ID, Claim: h.cmd.Claim}})
+		}
+	}
+	s.journal.DoEach(ctx, drops)
+	for _, d := range drops {
+		if d.Err != nil {
 			s.deps.Log.WarnContext(ctx, "a part of a refused hold was not released; it will expire",
-				"hold", cmd.ID, "shard", p.shard, "error", dropErr)
+				"hold", d.Cmd.(DropHold).ID, "shard", d.Shard, "error", d.Err)
 		}
 	}
-	unknown, short, ok := missing(err)
+}
+
+// nameMissing adds to refusals the missing SKUs of the shards that were not asked yet.
+func (s *Service) nameMissing(ctx context.Context, refused []*holding) {
+	var asked []*holding
+	var checks []*journal.Assigned
+	for _, h := range refused {
+		if _, _, ok := missing(h.err); !ok {
+			continue
+		}
+		for _, p := range h.parts[h.held+1:] {
+			asked, checks = append(asked, h), append(checks, &journal.Assigned{Shard: p.shard, Cmd: CheckLines{Lines: p.lines}})
+		}
+	}
+	s.journal.DoEach(ctx, checks)
+	for i, h := range asked {
+		h.err = bothMissing(h.err, checks[i].Err)
+	}
+}
+
+// bothMissing joins the refusals of two shards; the second may also have nothing against its lines, or have failed.
+func bothMissing(first, second error) error {
+	unknown, short, ok := missing(first)
+	if !ok || second == nil {
+		return first
+	}
+	moreUnknown, moreShort, ok := missing(second)
 	if !ok {
-		return err
+		return second
 	}
-	for _, p := range after {
-		_, err := s.journal.DoShard(ctx, p.shard, CheckLines{Lines: p.lines})
-		u, sh, ok := missing(err)
-		if err != nil && !ok {
-			return err
-		}
-		unknown, short = append(unknown, u...), append(short, sh...)
-	}
+	unknown, short = append(unknown, moreUnknown...), append(short, moreShort...)
 	slices.Sort(unknown)
 	slices.SortFunc(short, func(a, b inventoryapi.Shortage) int { return cmp.Compare(a.SKU, b.SKU) })
 	return refuseLines(unknown, short)

@@ -64,15 +64,13 @@ func TestHoldRefusedInALaterShardIsReleasedInTheEarlierOnes(t *testing.T) {
 		skus := s.spread(2)
 		s.put(skus[0], 1)
 		s.put(skus[1], 1)
-		cmd := HoldLines{ID: "o1", Fingerprint: "f", Claim: "c", HoldSeconds: 60}
-		parts := s.service.split(lines(skus[0], 1, skus[1], 1))
-		cmd.Lines = parts[0].lines
-		result, err := s.service.journal.DoShard(s.t.Context(), parts[0].shard, cmd)
-		require.NoError(t, err)
-		require.NotNil(t, result.Answer)
+		h := s.service.begin(inventoryapi.HoldRequest{ID: "o1", HoldSeconds: 60, Lines: lines(skus[0], 1, skus[1], 1)})
+		require.Len(t, h.parts, 2)
+		require.True(t, s.service.holdNext(s.t.Context(), []*holding{h}))
+		require.Equal(t, 1, h.held)
 		s.stock(skus[0], 0, 1, 0)
-		err = s.service.refuse(s.t.Context(), cmd, parts[:1], nil, refuseLines([]string{"x"}, nil))
-		require.Error(t, err)
+		h.err = refuseLines([]string{"x"}, nil)
+		s.service.takeBack(s.t.Context(), []*holding{h})
 		s.stock(skus[0], 1, 0, 0)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
+	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
@@ -150,7 +151,7 @@ func (s *Service) postHold(c echo.Context) error {
 	if err := httpx.Decode(c, &body); err != nil {
 		return err
 	}
-	if err := firstError(checkHold(body), s.loaded()); err != nil {
+	if err := s.loaded(); err != nil {
 		return err
 	}
 	hold, err := s.hold(c.Request().Context(), body)
@@ -168,7 +169,19 @@ func (s *Service) postHolds(c echo.Context) error {
 	if err := firstError(checkCount("/holds", len(body.Holds), inventoryapi.MaxHolds), s.loaded()); err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, s.holdEach(c.Request().Context(), body.Holds))
+	ctx := c.Request().Context()
+	answer := inventoryapi.HoldsAnswer{Results: make([]inventoryapi.HoldResult, len(body.Holds))}
+	for i, h := range s.holdEach(ctx, body.Holds) {
+		if h.err == nil {
+			answer.Results[i].Hold = &h.hold
+			continue
+		}
+		answer.Results[i].Refusal = inventoryapi.RefusalOf(h.err)
+		if answer.Results[i].Refusal.Code == errs.CodeInternal { // the answer to them all is no failure, which would be logged
+			s.deps.Log.ErrorContext(ctx, "a hold failed", "hold", h.ask.ID, "error", h.err)
+		}
+	}
+	return c.JSON(http.StatusOK, answer)
 }
 
 func (s *Service) postHoldRelease(c echo.Context) error {

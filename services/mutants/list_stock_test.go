@@ -51,7 +51,7 @@ var stockMutants = []mutant{
 		name: "refused-hold-keeps-its-first-part", file: "inventory/holds.go", suite: stockPkg,
 		run:   "^TestHoldRefusedInALaterShardIsReleasedInTheEarlierOnes$",
 		why:   "a refused order strands the lines that it had got in other shards",
-		edits: []edit{{"for _, p := range before {", "for _, p := range before[:0] {"}},
+		edits: []edit{{"for _, p := range h.parts[:h.held] {", "for _, p := range h.parts[:0] {"}},
 	},
 	{
 		name: "holds-expire-before-level", file: "inventory/expire.go", suite: stockPkg, run: "^TestHoldOfAPaidOrderOutlivesAnOutage$",

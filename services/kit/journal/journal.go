@@ -179,22 +179,11 @@ func (j *Journal[S]) Do(ctx context.Context, aggregateID string, cmd Command) (R
 // errs.Overloaded when too many commands wait; errs Unavailable when nothing was changed; errs.OutcomeUnknown when ctx or
 // CommitWithin ended while the command may have been part of a write. All but Decide's own are safe to repeat.
 func (j *Journal[S]) DoShard(ctx context.Context, shard int, cmd Command) (Result, error) {
-	s, err := j.shard(shard)
+	r, err := j.enqueue(ctx, shard, cmd)
 	if err != nil {
 		return Result{}, err
 	}
-	r := j.requests.get(ctx, cmd)
-	select {
-	case s.queue <- r:
-	default:
-		j.requests.put(r)
-		return Result{}, errs.Overloaded("the queue of " + j.cfg.Service)
-	}
-	o, answered := r.await(j.stopped)
-	if answered {
-		j.requests.put(r)
-	}
-	return o.result, o.err
+	return j.await(r)
 }
 
 // State is the latest committed state of a shard. It is immutable: read it for as long as you like. Before Loaded it
