@@ -18,7 +18,7 @@ import (
 // Bounds of the calls that ask for holds.
 const (
 	holdWithin      = 7 * time.Second // of an order's wait, and of a call; the rest of the request's time is for recording the order
-	maxHoldCalls    = 2               // at a time: while inventory commits one, the next one is on its way
+	maxHoldCalls    = 4               // at a time: while inventory commits one, the next ones are on their way
 	maxWaitingHolds = 4096            // as many as the gateway lets in by itself
 	// maxCallLines is where a call takes no further order. The one that goes over it has 50 lines at most, of 100 bytes
 	// each, so that the body stays below the 64 KiB that inventory reads.
