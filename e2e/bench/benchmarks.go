@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math"
 	"strings"
 )
@@ -22,6 +23,7 @@ type Benchmark struct {
 	Kind        string   // of requests; orders and sales go to a gateway, and who has none gets reservations
 	Who         []string // names of contenders, or their beginnings up to the slash
 	Phases      []Phase
+	Heap        bool // the services' heap is measured after each phase, garbage collected
 	Axis        Axis // of its chart; its X must not fall from phase to phase
 	Goals       []Goal
 }
@@ -111,13 +113,57 @@ func Benchmarks() []Benchmark {
 		},
 		{
 			Name: "open", About: "reservations while 0, 100,000 and 1,000,000 are open already, closed loop", Stock: plenty, Long: true,
-			Who:  []string{"sidecart", "lua-idem", "postgres"},
+			Who:  []string{"sidecart", "lua-idem"}, // PostgreSQL takes minutes to fill
 			Axis: Axis{"open reservations, thousands", func(p Phase) float64 { return float64(p.Open) / 1000 }},
 			Phases: []Phase{
 				{Label: "0 open"}, {Label: "100,000 open", Open: 100_000}, {Label: "1,000,000 open", Open: 1_000_000},
 			},
 		},
+		{
+			Name: "shards", About: "reservations with 1, 2, 4 and 8 shards, of one SKU and spread over 1,000, closed loop", Stock: plenty, Long: true,
+			Who: kindsOf(shardCounts, "shards"), Phases: fewAndMany,
+		},
+		{
+			Name: "replicas", About: "reservations with 1, 2 and 3 replicas of inventory in the split placement, of one SKU and spread over 1,000, closed loop", Stock: plenty, Long: true,
+			Who: kindsOf(replicaCounts, "replicas"), Phases: fewAndMany,
+		},
+		{
+			Name: "memory", About: "what an open reservation takes of the services' heap", Stock: plenty, Long: true, Heap: true,
+			Who: []string{"sidecart"}, Phases: beforeAndAfter,
+			Goals: []Goal{heapEach("sidecart/embedded", "open reservation"), heapEach("sidecart/redis", "open reservation")},
+		},
+		{
+			Name: "memory-sales", About: "what a sale takes of the services' heap until it is archived: its order, charge, messages and hold", Stock: plenty, Long: true, Heap: true, Kind: Sales,
+			Who: []string{"sidecart"}, Phases: beforeAndAfter,
+			Goals: []Goal{heapEach("sidecart/embedded", "sale"), heapEach("sidecart/redis", "sale")},
+		},
 	}
+}
+
+// The shards and replicas that are compared.
+var (
+	shardCounts   = []int{1, 2, 4, 8}
+	replicaCounts = []int{1, 2, 3}
+)
+
+var fewAndMany = []Phase{{Label: "1 SKU", SKUs: 1}, {Label: "1,000 SKUs", SKUs: 1000}}
+
+// The heap grows by what is kept from the end of the first of these phases to that of the second.
+const (
+	before = "before"
+	after  = "after"
+)
+
+var beforeAndAfter = []Phase{{Label: before}, {Label: after}}
+
+// kindOf is the kind of contender that is sidecart with so many of something.
+func kindOf(n int, of string) string { return fmt.Sprintf("sidecart-%d-%s", n, of) }
+
+func kindsOf(counts []int, of string) (kinds []string) {
+	for _, n := range counts {
+		kinds = append(kinds, kindOf(n, of))
+	}
+	return kinds
 }
 
 // choose gives the contenders of a benchmark.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,6 +53,8 @@ type Running struct {
 	writes  func(ctx context.Context) (float64, error) // segments written so far; nil: it has none
 	restart func(ctx context.Context) error            // kills what could remember, and waits until it is back; nil: nothing could
 	stop    func(ctx context.Context) error            // ends every process
+	// heap collects the services' garbage and gives what is left, in bytes; nil: nobody can.
+	heap func(ctx context.Context) (float64, error)
 	// profile begins to take profiles over a window; what it gives waits until they are there. nil: none are wanted.
 	profile func(ctx context.Context, load string, window time.Duration) func() error
 }
@@ -60,7 +63,7 @@ type Running struct {
 func Contenders(sets []string) []Contender {
 	var all []Contender
 	for _, set := range sets {
-		all = append(all, Contender{Name: "sidecart/" + set, About: "sidecart, component set " + set, Keeps: true, start: sidecart(set)})
+		all = append(all, Contender{Name: "sidecart/" + set, About: "sidecart, component set " + set, Keeps: true, start: sidecart(set, nil)})
 	}
 	all = append(all,
 		peer("nothing", "Echo, keeps nothing", ""),
@@ -75,15 +78,39 @@ func Contenders(sets []string) []Contender {
 	for _, set := range sets {
 		all = append(all, Contender{Name: "workflow/" + set, About: "Echo, each order a Dapr workflow, set " + set, Keeps: true, start: workflowPeer(set)})
 	}
+	for _, n := range shardCounts {
+		for _, set := range sets {
+			all = append(all, Contender{Name: kindOf(n, "shards") + "/" + set, About: "sidecart with so many shards", Keeps: true, start: sidecart(set, func(g *Ground) {
+				g.Shop = append(slices.Clone(g.Shop), harness.WithEnv(shardsVariable, strconv.Itoa(n)))
+			})})
+		}
+	}
+	for _, n := range replicaCounts {
+		for _, set := range sets {
+			all = append(all, Contender{Name: kindOf(n, "replicas") + "/" + set, About: "sidecart, split, with so many replicas of inventory", Keeps: true, start: sidecart(set, func(g *Ground) {
+				g.Placement, g.Shop = harness.Split, append(slices.Clone(g.Shop), harness.WithReplicas("inventory", n))
+			})})
+		}
+	}
 	return all
 }
 
-// sidecart starts a whole shop.
-func sidecart(set string) func(context.Context, Ground, string) (*Running, error) {
+// Settings of sidecart.
+const (
+	shardsVariable   = "SIDECART_SHARDS" // of a journal that is made
+	profilesVariable = "SIDECART_PPROF"  // has the services serve Go's profiles
+)
+
+// sidecart starts a whole shop on ground that change, if not nil, has changed.
+func sidecart(set string, change func(*Ground)) func(context.Context, Ground, string) (*Running, error) {
 	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
-		options := slices.Concat(g.Options, g.Shop, []harness.Option{harness.WithSet(set)})
+		if change != nil {
+			change(&g)
+		}
+		// Serving profiles costs nothing until one is asked for.
+		options := slices.Concat(g.Options, g.Shop, []harness.Option{harness.WithSet(set), harness.WithEnv(profilesVariable, "true")})
 		if g.Profile != "" {
-			options = append(options, profiled)
+			options = append(options, func(o *run.Options) { o.Profiles = true })
 		}
 		shop, err := harness.Start(ctx, g.Placement, dir, func(run.Event) {}, options...)
 		if err != nil {
@@ -114,6 +141,16 @@ func sidecart(set string) func(context.Context, Ground, string) (*Running, error
 			return sum, nil
 		}
 		r.restart = func(ctx context.Context) error { return restart(ctx, shop.Stack, apps) }
+		r.heap = func(ctx context.Context) (sum float64, err error) {
+			for _, app := range apps {
+				live, err := liveHeap(ctx, shop.Stack.URLs().Internal[app])
+				if err != nil {
+					return 0, fmt.Errorf("the heap of %s: %w", app, err)
+				}
+				sum += live
+			}
+			return sum, nil
+		}
 		if g.Profile != "" {
 			r.profile = profiler(g.Profile, filepath.Base(dir), shop.Stack)
 		}

@@ -28,9 +28,12 @@ type Figures struct {
 	CPUMicros, LoadMicros float64
 	Parts                 map[string]float64 // CPUMicros by process
 	Memory                float64            // proportional set size of every process of the contender after the load, bytes
+	Heap                  float64            // live heap of sidecart's services after the load, bytes; not a number where it is not measured
+	Kept                  int64              // requests accepted in the turn so far
 	// PerWrite is how many requests were accepted for each segment written; not a number where there are no segments.
 	PerWrite float64
 	Took     *hdrhistogram.Histogram // µs
+	Late     *hdrhistogram.Histogram // µs that requests of the open loop were sent after they were due
 }
 
 // Percentile is a wait in milliseconds; percent is below 100.
@@ -99,7 +102,7 @@ func drive(ctx context.Context, command []string, r *Running, phase string, plan
 	if err := errors.Join(err, load.Wait(), profiled()); err != nil {
 		return f, all, fmt.Errorf("the load: %w", err)
 	}
-	f = Figures{Phase: phase, Offered: plan.Pace.Rate, Window: done.Window, PerWrite: math.NaN(), Parts: map[string]float64{}}
+	f = Figures{Phase: phase, Offered: plan.Pace.Rate, Window: done.Window, PerWrite: math.NaN(), Heap: math.NaN(), Parts: map[string]float64{}}
 	f.PerSecond = float64(done.Window[Accepted]+done.Window[SoldOut]) / done.Seconds
 	answered := float64(done.Window.Answered())
 	for name, cpu := range ended.cpu {
@@ -114,7 +117,10 @@ func drive(ctx context.Context, command []string, r *Running, phase string, plan
 	if segments := ended.writes - begun.writes; segments > 0 {
 		f.PerWrite = float64(done.Window[Accepted]) / segments
 	}
-	f.Took, err = done.unpack()
+	f.Took, err = unpack(done.Took)
+	if err == nil {
+		f.Late, err = unpack(done.Late)
+	}
 	f.Memory = Memory(r.pids()) // not at the end of the window: it takes a while, and who is asked stands still
 	return f, done.All, err
 }

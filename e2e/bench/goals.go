@@ -53,6 +53,24 @@ func perWrite(who string, floor, target float64) Goal {
 	}}
 }
 
+// heapEach tells how much larger the heap is for each that was accepted between the phases before and after.
+func heapEach(who, what string) Goal {
+	return Goal{What: "heap of " + who + " for each " + what, Unit: " B", of: func(r Result) Spread {
+		grown := r.difference(who, func(f Figures) float64 { return f.Heap })
+		kept := r.difference(who, func(f Figures) float64 { return float64(f.Kept) })
+		return Ratio(grown, kept)
+	}}
+}
+
+// difference is a figure of the phase after less that of the phase before, round by round.
+func (r Result) difference(who string, of func(Figures) float64) []float64 {
+	from, to := r.perRound(who, before, of), r.perRound(who, after, of)
+	for i := range to {
+		to[i] -= from[i]
+	}
+	return to
+}
+
 // wait wants a percentile of the waits of a phase, in milliseconds.
 func wait(who, phase string, percent, floor, target float64) Goal {
 	return Goal{What: fmt.Sprintf("p%g of %s at %s of its capacity", percent, who, phase), Floor: floor, Target: target, Unit: " ms", Least: true,

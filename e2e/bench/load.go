@@ -29,6 +29,7 @@ type Report struct {
 	Window  Tally   `json:"window"`
 	Seconds float64 `json:"seconds"`
 	Took    []byte  `json:"took"` // a compressed HdrHistogram of microseconds
+	Late    []byte  `json:"late"` // the same of how late requests of an open loop were sent
 }
 
 // Load carries out the plan that it reads from in and reports to out. It is the whole work of the load's process, which writes nothing
@@ -48,15 +49,27 @@ func Load(in io.Reader, out io.Writer) error {
 		return func() { _ = say.Encode(Report{Event: name}) } // who does not listen any more ends this process, too
 	}
 	run := Drive(plan.Pace, shoot, event("begun"), event("ended"))
-	took := newTook()
-	for _, d := range run.Took {
-		record(took, d)
-	}
-	packed, err := took.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	took, err := pack(run.Took)
 	if err != nil {
-		return fmt.Errorf("encoding the waits: %w", err)
+		return err
 	}
-	return say.Encode(Report{Event: "done", All: run.All, Window: run.Window, Seconds: run.Seconds, Took: packed})
+	late, err := pack(run.Late)
+	if err != nil {
+		return err
+	}
+	return say.Encode(Report{Event: "done", All: run.All, Window: run.Window, Seconds: run.Seconds, Took: took, Late: late})
+}
+
+func pack(times []time.Duration) ([]byte, error) {
+	h := newTook()
+	for _, d := range times {
+		record(h, d)
+	}
+	packed, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the waits: %w", err)
+	}
+	return packed, nil
 }
 
 func newTook() *hdrhistogram.Histogram { return hdrhistogram.New(1, maxTookMicros, tookDigits) }
@@ -66,9 +79,9 @@ func record(h *hdrhistogram.Histogram, d time.Duration) {
 	_ = h.RecordValue(min(max(d.Microseconds(), 1), maxTookMicros)) // fails only beyond the bounds
 }
 
-// unpack reads the histogram of a report.
-func (r Report) unpack() (*hdrhistogram.Histogram, error) {
-	h, err := hdrhistogram.Decode(r.Took)
+// unpack reads a histogram of a report.
+func unpack(packed []byte) (*hdrhistogram.Histogram, error) {
+	h, err := hdrhistogram.Decode(packed)
 	if err != nil {
 		return nil, fmt.Errorf("the waits that the load reported: %w", err)
 	}

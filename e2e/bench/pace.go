@@ -28,6 +28,9 @@ type Run struct {
 	// Took are the waits: in the closed loop of the requests answered in the window, from their sending; in the open
 	// loop of those due in the window, from when they were due.
 	Took []time.Duration
+	// Late is, in the open loop, how long after it was due each of those requests was sent: because every client was busy, or because the
+	// load itself did not get the processor in time.
+	Late []time.Duration
 	// Seconds is how long the window was.
 	Seconds float64
 }
@@ -70,6 +73,7 @@ func Drive(p Pace, shoot Shooter, begun, ended func()) Run {
 		sum.All.Add(r.All)
 		sum.Window.Add(r.Window)
 		sum.Took = append(sum.Took, r.Took...)
+		sum.Late = append(sum.Late, r.Late...)
 	}
 	return sum
 }
@@ -99,7 +103,8 @@ func (r *Run) open(w window, rate float64, next *atomic.Int64, shoot func(n int6
 		}
 		await(due)
 		counts := !due.Before(w.from)
-		if sending := time.Now(); !sending.Before(w.stop) {
+		sending := time.Now()
+		if !sending.Before(w.stop) {
 			r.All[Unsent]++
 			if counts {
 				r.Window[Unsent]++
@@ -112,6 +117,7 @@ func (r *Run) open(w window, rate float64, next *atomic.Int64, shoot func(n int6
 		r.All[o]++
 		if counts {
 			r.Took = append(r.Took, answered.Sub(due))
+			r.Late = append(r.Late, sending.Sub(due))
 		}
 		if !answered.Before(w.from) && answered.Before(w.until) {
 			r.Window[o]++

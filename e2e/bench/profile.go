@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sidecart/sidecart/e2e/harness"
 	"github.com/sidecart/sidecart/runtime/run"
 )
 
@@ -24,13 +25,7 @@ const (
 	MaxProfiled = time.Minute
 )
 
-// profiled has a stack serve what profiles reads.
-func profiled(o *run.Options) {
-	o.Profiles = true
-	o.Env["SIDECART_PPROF"] = "true"
-}
-
-// profiles gives, by process, the base URL of Go's profiles of a stack that was started with profiled.
+// profiles gives, by process, the base URL of Go's profiles of a stack that was told to serve them.
 func profiles(stack *run.Stack) map[string]string {
 	urls := map[string]string{}
 	for _, p := range stack.Processes() {
@@ -81,4 +76,33 @@ func download(ctx context.Context, url, path string) error {
 	}
 	_, err = io.Copy(out, res.Body)
 	return errors.Join(err, out.Close())
+}
+
+// liveHeap has a process collect its garbage, and gives the bytes of its heap then.
+func liveHeap(ctx context.Context, internal string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, internal+"/debug/pprof/heap?gc=1", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	if err := errors.Join(err, res.Body.Close()); err != nil {
+		return 0, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return 0, errors.New(res.Status)
+	}
+	found, err := harness.Scrape(ctx, http.DefaultClient, internal)
+	if err != nil {
+		return 0, err
+	}
+	const name = "go_memstats_heap_alloc_bytes"
+	live, ok := found[name]
+	if !ok {
+		return 0, errors.New("it does not tell " + name)
+	}
+	return live, nil
 }

@@ -64,7 +64,11 @@ func (r Result) loads() Spread {
 
 // speeds has a row for each phase of each contender: medians of the rounds, with the extremes of what was served.
 func (r Result) speeds() string {
+	open := slices.ContainsFunc(r.Phases, func(p Phase) bool { return p.Times > 0 })
 	rows := [][]string{{"contender", "load", "served a second (least to most)", "p50 ms", "p90", "p99", "p99.9", "CPU µs a request", "of the load", "by CPU alone", "MB"}}
+	if open {
+		rows[0] = append(rows[0], "sent late, p99 ms")
+	}
 	for _, c := range r.Who {
 		for _, phase := range r.Phases {
 			median := func(of func(Figures) float64) Spread { return SpreadOf(r.perRound(c.Name, phase.Label, of)) }
@@ -78,6 +82,12 @@ func (r Result) speeds() string {
 			}
 			row = append(row, r.cpu(c.Name, phase.Label), number(median(func(f Figures) float64 { return f.LoadMicros })),
 				number(median(Figures.ByCPU)), number(median(func(f Figures) float64 { return f.Memory / mb })))
+			switch {
+			case phase.Times > 0:
+				row = append(row, number(median(func(f Figures) float64 { return float64(f.Late.ValueAtPercentile(99)) / 1000 })))
+			case open:
+				row = append(row, "-")
+			}
 			rows = append(rows, row)
 		}
 	}

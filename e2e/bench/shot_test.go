@@ -112,7 +112,7 @@ func TestLoadReportsBothEndsOfTheWindowAndWhatCameOfIt(t *testing.T) {
 	assert.Equal(t, []string{"begun", "ended", "done"}, events)
 	assert.EqualValues(t, 30, r.All[SoldOut])
 	assert.InDelta(t, 0.2, r.Seconds, 1e-9)
-	took, err := r.unpack()
+	took, err := unpack(r.Took)
 	require.NoError(t, err)
 	assert.EqualValues(t, 20, took.TotalCount())
 	require.Error(t, Load(strings.NewReader("{"), &out))

@@ -201,6 +201,11 @@ func (s *Suite) phases(ctx context.Context, b Benchmark, running *Running, t *Tu
 		if err != nil {
 			return nil, err
 		}
+		if f.Kept = t.Told[Accepted]; b.Heap {
+			if f.Heap, err = running.heap(ctx); err != nil {
+				return nil, err
+			}
+		}
 		all = append(all, f)
 	}
 	return all, nil
