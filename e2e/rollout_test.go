@@ -93,24 +93,24 @@ func lastRelease(t *testing.T) rollout.Release {
 	text, err := os.ReadFile(filepath.Join(newest, "commit"))
 	require.NoError(t, err)
 	commit, name := strings.TrimSpace(string(text)), filepath.Base(newest)
-	program := filepath.Join(harness.Root(), ".bin", "sidecart-"+name)
+	release := rollout.Release{Name: name, Program: filepath.Join(harness.Root(), ".bin", "sidecart-"+name), Past: true}
 	sources := filepath.Join(harness.Root(), "services")
 	if exec.Command("git", "-C", harness.Root(), "cat-file", "-e", commit+"^{commit}").Run() == nil {
-		if _, err := os.Stat(program); err == nil {
-			return rollout.Release{Name: name, Program: program, Past: true}
+		if _, err := os.Stat(release.Program); err == nil {
+			return release
 		}
 		folder := t.TempDir()
 		shell(t, harness.Root(), fmt.Sprintf("git archive %s services | tar -x -C '%s'", commit, folder))
 		sources = filepath.Join(folder, "services")
 	} else {
 		t.Logf("this clone lacks commit %s: today's sources stand in for release %s", commit, name)
-		program, name = program+"-stand-in", name+" (stand-in)"
+		release = rollout.Release{Name: name + " (stand-in)", Program: release.Program + "-stand-in"}
 	}
 	// Built beside and renamed, so that what is there is whole.
-	next := fmt.Sprintf("%s.%d", program, os.Getpid())
+	next := fmt.Sprintf("%s.%d", release.Program, os.Getpid())
 	shell(t, sources, fmt.Sprintf("GOWORK=off go build -trimpath -ldflags '-s -w -X main.version=%s' -o '%s' ./cmd/sidecart && mv '%s' '%s'",
-		filepath.Base(newest), next, next, program))
-	return rollout.Release{Name: name, Program: program, Past: true}
+		name, next, next, release.Program))
+	return release
 }
 
 // shell runs a command line in a folder.

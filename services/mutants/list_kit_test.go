@@ -77,6 +77,27 @@ var kitMutants = []mutant{
 		edits: []edit{{"map[string]string{\"status\": \"SUCCESS\"}", "map[string]string{\"status\": \"RETRY\"}"}},
 	},
 	{
+		name: "unhealthy-while-stopping", file: "host/app.go", suite: "host", run: "^TestStoppingLetsWorkUnderWayEnd$",
+		why: "a sidecar that was told to end, too, does so under the last commits of its app",
+		edits: []edit{{
+			"return c.JSON(http.StatusOK, map[string]string{\"status\": \"ok\"})",
+			"if h.stopping.Load() {\n\t\treturn errs.New(errs.Unavailable, errs.CodeUnavailable, \"stopping\")\n\t}\n\treturn c.JSON(http.StatusOK, map[string]string{\"status\": \"ok\"})",
+		}},
+	},
+	{
+		name: "services-stop-under-requests", file: "host/run.go", suite: "host", run: "^TestStoppingLetsWorkUnderWayEnd$",
+		why: "a request that was taken ends with an error because its service is stopped first",
+		edits: []edit{{
+			"err := errors.Join(intake.shutdown(ctx), h.gate.close(ctx))\n\tstopWork()",
+			"stopWork()\n\terr := errors.Join(intake.shutdown(ctx), h.gate.close(ctx))",
+		}},
+	},
+	{
+		name: "stopping-takes-more-work", file: "host/gate.go", suite: "host", run: "^TestStoppingLetsWorkUnderWayEnd$",
+		why:   "a replica on its way out goes on taking calls, which nobody ends",
+		edits: []edit{{"if g.closed {\n\t\treturn false", "if g.closed {\n\t\treturn true"}},
+	},
+	{
 		name: "changed-notifications-are-archived", file: "notify/decide.go", suite: "notify", run: "^TestArchivingLeavesOutWhatChanged$",
 		why:   "a message that was sent after the view was written is forgotten, and sent again when its event is heard again",
 		edits: []edit{{"o.Seq == ref.Seq && settled(o)", "settled(o)"}},
