@@ -105,11 +105,13 @@ func (s *shard[S]) work(ctx context.Context) error {
 // commitPaced rests if it is time to, and commits what waits then, first included.
 func (s *shard[S]) commitPaced(ctx context.Context, first *request) error {
 	s.pace.rest(ctx, 1+len(s.queue))
-	batch, began := s.gather(first), time.Now()
+	batch, began, written := s.gather(first), time.Now(), s.batch
 	commands := len(batch)
 	err := s.commit(ctx, batch)
-	now := time.Now()
-	s.pace.committed(now, commands, now.Sub(began))
+	if s.batch != written { // refusals write nothing and are cheap: nobody rests after them
+		now := time.Now()
+		s.pace.committed(now, commands, now.Sub(began))
+	}
 	return err
 }
 
