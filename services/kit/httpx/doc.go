@@ -7,4 +7,6 @@
 // An error of a handler meets HTTP in exactly one place (writeError), which also logs it, once: a defect of ours
 // at error level, what passes (503) as a warning, what is the caller's at debug level. A panic becomes a 500 and
 // a log line with its stack.
+//
+// docs/adr/0012-http-server.md says why the server is net/http's, and what a request costs.
 package httpx
