@@ -116,6 +116,11 @@ var journalMutants = []mutant{
 		}},
 	},
 	{
+		name: "packed-segment-hides-a-type", file: "kit/journal/document.go", suite: journalPkg, run: "^TestDocumentsKeepTheirSegments$",
+		why:   "followers pass over a segment that has something for them",
+		edits: []edit{{"if !seen[r.Type] {", "if len(types) == 0 {"}},
+	},
+	{
 		name: "duplicate-is-applied", file: "kit/journal/commands.go", suite: journalPkg, run: "^TestFollowedIsOnceAndAllOrNothing$",
 		why:   "a message that a broker delivers twice has its effect twice",
 		edits: []edit{{"if c.Seq <= was.Seq || c.Through > 0", "if c.Through > 0"}},
