@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/dapr/dapr/cmd/daprd/options"
 	"github.com/dapr/dapr/pkg/buildinfo"
@@ -26,10 +25,6 @@ import (
 // as with a released daprd. For shops whose replicas are replaced while they sell; it matters to nameresolution.sqlite alone.
 const nameWhenEnv = "SIDECART_NAME_WHEN"
 
-// gcPercent is how far the heap grows between garbage collections, in percent of what is alive; GOGC says otherwise. A sidecar has 10 to
-// 20 MB alive. By Go's own rule (100) collecting took a fifth of its CPU time under orders, for some 30 MB of memory.
-const gcPercent = 300
-
 func main() {
 	collectLater(os.Getenv)
 	log := logger.NewLogger("dapr.runtime")
@@ -46,9 +41,6 @@ func main() {
 	case opts.WaitCommand:
 		runtime.WaitUntilDaprOutboundReady(opts.DaprHTTPPort)
 	default:
-		if os.Getenv("GOGC") == "" {
-			debug.SetGCPercent(gcPercent)
-		}
 		if err := serve(log, opts); err != nil {
 			log.Fatalf("daprd cannot go on: %s", err)
 		}
