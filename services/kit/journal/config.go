@@ -19,7 +19,7 @@ type Config struct {
 	Service               string        // the first part of every key; lower-case letters, digits and dashes
 	Shards                int           // 1..256, used only when the store has no journal of this service yet; default 2
 	MaxBatchCommands      int           // commands of one segment; default 256
-	MaxBatchBytes         int           // encoded events at which a segment takes no further command; default 192 KiB
+	MaxBatchBytes         int           // encoded events, unpacked, at which a segment takes no further command; default 192 KiB
 	MaxQueueCommands      int           // commands that wait, per shard; default 4096; over it errs.Overloaded
 	CommitWithin          time.Duration // from taking a batch to giving up on it; default 5 s
 	SnapshotEverySegments uint64        // at the soonest; default 500
