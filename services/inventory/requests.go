@@ -22,19 +22,12 @@ const (
 	maxHoldSeconds = 86_400
 )
 
-// maxSKUBytes bounds a SKU.
-const maxSKUBytes = 64
-
 // checkSKU names the field and repeats nothing of what was sent.
 func checkSKU(field, sku string) error {
-	if sku == "" || len(sku) > maxSKUBytes || strings.ContainsFunc(sku, notOfSKUs) || sku == "." || sku == ".." {
+	if !inventoryapi.IsSKU(sku) {
 		return errs.InvalidField(field, "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")
 	}
 	return nil
-}
-
-func notOfSKUs(r rune) bool {
-	return (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
 }
 
 func checkRange(field string, value, low, high int64) error {

@@ -16,12 +16,12 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
+	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
 var (
-	skuPattern    = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	methodPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
 	phonePattern  = regexp.MustCompile(`^\+?[0-9(][0-9 ().-]*$`)
 )
@@ -87,7 +87,7 @@ func checkPlace(r orderapi.PlaceRequest) error {
 		return errs.InvalidField("/lines", "must have 1 to %d lines", orderapi.MaxLines)
 	}
 	for i, l := range r.Lines {
-		if !skuPattern.MatchString(l.SKU) || l.SKU == "." || l.SKU == ".." {
+		if !inventoryapi.IsSKU(l.SKU) {
 			return errs.InvalidField(skuField(i), "must be 1 to 64 letters, digits, dots, dashes or underscores, and no dot segment")
 		}
 		if l.Quantity < 1 || l.Quantity > orderapi.MaxLineQuantity {
