@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,18 +86,20 @@ func versionCommand() *cobra.Command {
 	}
 }
 
+// versionText is the version, the commit, or both, as far as the build knows them.
 func versionText() string {
-	if version != "" {
-		return version
-	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return cmp.Or(version, "unknown")
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
+		if s.Key != "vcs.revision" {
+			continue
+		}
+		if version == "" {
 			return "commit " + s.Value
 		}
+		return version + ", commit " + s.Value
 	}
-	return info.Main.Version
+	return cmp.Or(version, info.Main.Version)
 }
