@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sidecart/sidecart/services/kit/exact"
 	"github.com/sidecart/sidecart/services/kit/trie"
 )
 
@@ -81,6 +82,20 @@ func (s *State) reservationOf(r ref) Reservation {
 func (row reservationRow) reservation(sku, id string) Reservation {
 	return Reservation{SKU: sku, ID: id, Quantity: int64(row.quantity), HoldSeconds: int64(row.hold),
 		ExpiresAt: ofNanos(row.expires), Status: statuses[row.status], FinishedAt: ofNanos(row.finished)}
+}
+
+// AppendJSON appends what json.Marshal would write: a snapshot has a record of each reservation.
+func (r Reservation) AppendJSON(to []byte) ([]byte, error) {
+	w := exact.Writer{To: to}
+	w.Text(`{"sku":`, r.SKU)
+	w.Text(`,"id":`, r.ID)
+	w.Number(`,"quantity":`, r.Quantity)
+	w.Number(`,"hold_seconds":`, r.HoldSeconds)
+	w.Time(`,"expires_at":`, r.ExpiresAt)
+	w.Text(`,"status":`, string(r.Status))
+	w.TimeIfAny(`,"finished_at":`, r.FinishedAt)
+	w.Raw(`}`)
+	return w.To, w.Err
 }
 
 // putReservation puts r in the place of what had its SKU and id, and keeps the indexes.

@@ -30,6 +30,14 @@ func TestRecordsOfSnapshotsAreReadForEver(t *testing.T) {
 	assert.ElementsMatch(t, want, s.dump())
 	s.check()
 
+	for r := range s.state.allReservations {
+		marshalled, err := json.Marshal(r)
+		require.NoError(t, err)
+		appended, err := r.AppendJSON(nil)
+		require.NoError(t, err)
+		require.Equal(t, string(marshalled), string(appended))
+	}
+
 	require.ErrorContains(t, s.state.load("pallet", jsontext.Value(`{}`)), "pallet")
 	require.Error(t, json.Unmarshal([]byte(`{"quantity":"x"}`), new(Reservation)))
 	require.Panics(t, func() {

@@ -68,7 +68,7 @@ const (
 	retiredSetsPerShard = 8 // chunk sets that may wait for their deletion
 
 	// Snapshots. One is due when nine times its own size was committed since the last, so that writing them is at most a
-	// tenth of what is written however large the state is; a start then reads at most ten times the state.
+	// tenth of what is written however large the state is, once it grows no more; a start then reads at most ten times the state.
 	snapshotEveryOwnSizes = 9
 	smallSnapshotBytes    = 128 << 10              // up to here the number of segments decides alone
 	snapshotRests         = 4                      // after a chunk, the times that it took: a fifth of one processor is the most that a dump uses

@@ -22,15 +22,31 @@ type snapshotRecord struct {
 	Data jsontext.Value `json:"data"`
 }
 
+// appendTo appends the record as JSON. Its kind is a name that needs no escapes, and its data is JSON already.
+func (r snapshotRecord) appendTo(to []byte) []byte {
+	to = append(append(append(to, `{"kind":"`...), r.Kind...), `","data":`...)
+	return append(append(to, r.Data...), '}')
+}
+
 // chunk is the value of {service}/snapshot/{shard}/{set}/{n}.
 type chunk struct {
 	Records []snapshotRecord `json:"records"`
 }
 
-// dump gives the whole of a view as records, encoded one by one.
+// appender is a record that writes itself as json.Marshal would: see Exact.
+type appender interface {
+	AppendJSON(to []byte) ([]byte, error)
+}
+
+// dump gives the whole of a view as records, encoded one by one. A record's data is emit's until emit returns.
 func dump[S any](m Machine[S], v *view[S], emit func(snapshotRecord) error) error {
-	encode := func(kind string, record any) error {
-		data, err := json.Marshal(record)
+	var data []byte
+	encode := func(kind string, record any) (err error) {
+		if quick, ok := record.(appender); ok {
+			data, err = quick.AppendJSON(data[:0])
+		} else {
+			data, err = json.Marshal(record)
+		}
 		if err != nil {
 			return fmt.Errorf("journal: snapshot record %q: %w", kind, err)
 		}
@@ -130,24 +146,21 @@ type chunksWritten struct{ chunks, records, bytes int }
 // rests after each, because who waits for a commit needs the processor, the sidecar and the store more.
 func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chunksWritten, error) {
 	var done chunksWritten
-	var next chunk
+	var next []byte // a chunk as JSON, but for its end
 	var nextBytes int
 	began := time.Now()
 	renewed := began
 	flush := func() error {
-		if len(next.Records) == 0 {
+		if next == nil {
 			return nil
 		}
-		value, err := json.Marshal(next)
-		if err != nil {
-			return err
-		}
+		value := append(next, "]}"...)
 		if err := s.writeChunk(ctx, s.journal.keys.Chunk(s.number, set, done.chunks), value); err != nil {
 			return err
 		}
 		failpoint.Hit(failpoint.SnapshotChunk)
 		done.chunks, done.bytes = done.chunks+1, done.bytes+len(value)
-		next.Records, nextBytes = next.Records[:0], 0
+		next, nextBytes = nil, 0
 		if err := pause(ctx, min(snapshotRests*time.Since(began), maxSnapshotRest)); err != nil {
 			return err
 		}
@@ -168,7 +181,12 @@ func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chu
 				return err
 			}
 		}
-		next.Records, nextBytes = append(next.Records, r), nextBytes+size
+		if next == nil {
+			next = append(make([]byte, 0, maxChunkBytes), `{"records":[`...)
+		} else {
+			next = append(next, ',')
+		}
+		next, nextBytes = r.appendTo(next), nextBytes+size
 		done.records++
 		return nil
 	})
