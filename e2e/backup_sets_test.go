@@ -49,10 +49,10 @@ func TestBackupsOfStores(t *testing.T) {
 			require.NotEmpty(t, backup)
 			require.NotEmpty(t, restore)
 			if _, err := servers.Check(setFolder(b.set), os.Getenv); err != nil {
-				t.Skip(err)
+				cannotRun(t, err)
 			}
 			if _, err := exec.LookPath(b.needs); err != nil {
-				t.Skipf("skipped: its commands need %s, which this machine does not have", b.needs)
+				cannotRun(t, fmt.Errorf("its commands: %w", err))
 			}
 			backUpAndRestore(t, b.set, b.down, backup, restore)
 		})

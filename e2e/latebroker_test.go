@@ -21,7 +21,7 @@ func TestSidecarStartsWithoutBroker(t *testing.T) {
 		t.Run(set, func(t *testing.T) {
 			t.Parallel()
 			if _, err := servers.Check(setFolder(set), os.Getenv); err != nil {
-				t.Skipf("skipped: %v", err)
+				cannotRun(t, err)
 			}
 			s := harness.Open(t, harness.One, append(chaos.Options(), harness.WithSet(set))...)
 			sku := stocked(t, s, 10)

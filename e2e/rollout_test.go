@@ -71,6 +71,8 @@ func TestRolloutLosesNothing(t *testing.T) {
 
 	assert.Equal(t, replacements, replaced)
 	assert.Empty(t, tally.Failures())
+	// It was a fifth before sidecars gave their names back, and one in eighty with almost no processor left to the shop.
+	assert.Less(t, tally.Repeats(), 0.05, facts)
 	for _, told := range r.Disorder() {
 		t.Logf("of the last release: %s", told)
 	}

@@ -134,6 +134,14 @@ func chosenSets(write bool) (sets []string, wanted bool) {
 	}
 }
 
+// cannotRun ends a test for which something is missing on this machine: as a failure where all sets were asked for, else as a
+// skip that says why.
+func cannotRun(t *testing.T, why error) {
+	t.Helper()
+	require.NotEqual(t, "all", os.Getenv("SIDECART_E2E_SETS"), "%v", why)
+	t.Skipf("skipped: %v", why)
+}
+
 func setFolder(set string) string { return filepath.Join(harness.Root(), "components", set) }
 
 // TestNoSetIsForgotten: a new folder below components/ is either run here or known to need a cloud.

@@ -90,6 +90,17 @@ func (t *Tally) Failures() []string {
 	return slices.Clone(t.failures)
 }
 
+// Repeats is the share of the requests, 0 to 1, that their callers had to repeat: those that were told so, and those without an answer.
+func (t *Tally) Repeats() float64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	repeats := 0
+	for _, n := range t.answers {
+		repeats += n
+	}
+	return float64(repeats) / float64(max(t.requests, 1))
+}
+
 // String tells the facts.
 func (t *Tally) String() string {
 	t.mu.Lock()
