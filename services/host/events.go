@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -66,14 +67,20 @@ type events struct {
 	brokers []string // components; the index is delivery.Present or delivery.Next
 	topics  map[string][]ear
 	log     *slog.Logger
-	count   *prometheus.CounterVec
+	count   *prometheus.CounterVec // what the brokers delivered
+	nearby  *prometheus.CounterVec // what came from this process before that
 }
 
 func newEvents(brokers []string, topics map[string][]ear, log *slog.Logger, reg prometheus.Registerer) (*events, error) {
-	e := &events{brokers: brokers, topics: topics, log: log, count: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "sidecart_host_events_total", Help: "Events that the brokers delivered, by what became of them.",
-	}, []string{"broker", "topic", "outcome"})}
-	if err := reg.Register(e.count); err != nil {
+	e := &events{brokers: brokers, topics: topics, log: log,
+		count: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sidecart_host_events_total", Help: "Events that the brokers delivered, by what became of them.",
+		}, []string{"broker", "topic", "outcome"}),
+		nearby: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sidecart_host_nearby_events_total", Help: "Events that were handed over in the process, by what became of them.",
+		}, []string{"topic", "outcome"}),
+	}
+	if err := errors.Join(reg.Register(e.count), reg.Register(e.nearby)); err != nil {
 		return nil, fmt.Errorf("host: metrics: %w", err)
 	}
 	return e, nil

@@ -15,9 +15,6 @@ type nearby struct {
 	broker sidecar.Publisher
 }
 
-// inProcess is the broker that the metric of delivered events names for a hand-over in the process. No component may have this name.
-const inProcess = "(in process)"
-
 // Publish is the broker's; the hand-over cannot fail.
 func (n nearby) Publish(ctx context.Context, topic string, event sidecar.CloudEvent) error {
 	if ears := n.host.topics[topic]; len(ears) > 0 {
@@ -29,7 +26,7 @@ func (n nearby) Publish(ctx context.Context, topic string, event sidecar.CloudEv
 				}
 			}
 		})
-		n.host.events.count.WithLabelValues(inProcess, topic, outcome).Inc()
+		n.host.events.nearby.WithLabelValues(topic, outcome).Inc()
 	}
 	return n.broker.Publish(ctx, topic, event)
 }
