@@ -12,9 +12,9 @@ import (
 // mean for this shard and moves the offset, in one commit. A Seq that is not after the recorded offset is a
 // duplicate: it answers without events. A refused step refuses the whole command with a *StepError.
 //
-// Steps may be of several segments, up to Seq. Effects of one segment that are too large for one commit are given in parts: Through says that Steps go up to,
-// and not including, that event of segment Seq. Steps of events that are in already are left out, so parts by two
-// replicas may overlap.
+// Steps may be of several segments, up to Seq. Effects of one segment that are too large for one commit are given in
+// parts: Through says that Steps go up to, and not including, that event of segment Seq. Steps of events that are in
+// already are left out, so parts by two replicas may overlap.
 type Followed struct {
 	Source      string // the service followed
 	Journal     string // the identity of its journal; one that differs from that of the recorded offset is refused

@@ -73,7 +73,7 @@ const (
 	smallSnapshotBytes    = 128 << 10              // up to here the number of segments decides alone
 	snapshotRests         = 4                      // after a chunk, the times that it took: a fifth of one processor is the most that a dump uses
 	maxSnapshotRest       = 250 * time.Millisecond // when the store is slow the processor is idle anyway
-	snapshotWithin        = 5 * time.Minute        // one that takes longer has failed
+	snapshotWithin        = 10 * time.Minute       // one that takes longer has failed; from half of it on there are no rests
 	renewSetEvery         = 10 * time.Second       // a writer shows that it lives
 	abandonedSetAfter     = 45 * time.Second       // without that, others take it for dead; being wrong costs one snapshot
 )

@@ -2,7 +2,7 @@
 // any state store that can create a key only if it does not exist. It owns the committed state of every shard
 // in memory, the segments and snapshots in the store, the offsets of followed sources and the parked events.
 //
-// In: commands (Do, DoShard), segments that other writers of the same shard committed, acknowledgements of followers.
+// In: commands (Do, DoShard, DoEach), segments that other writers of the same shard committed, acknowledgements of followers.
 // Out: answers, immutable states (State), segments (Segments, the routes of Register, Deps.Publish).
 //
 // # How a command becomes a commit
@@ -11,7 +11,8 @@
 // command after command on the clone (trial.go). The events become segment head+1, created with one create-only
 // write (commit.go). Won: the clone becomes the committed state by one atomic store, so readers never lock and never
 // see what is not committed. Lost: the clone is dropped, the winner's segment is applied, the batch is decided again.
-// What is applied is the event as it reads back from its record, so that every replica applies the same value.
+// What is applied is the event as it reads back from its record, so that every replica applies the same value; an event that
+// writes itself exactly (Exact) is applied as it is.
 //
 // An answer that writes nothing (a refusal, a repeat) is given only from a head that was looked at after the
 // command was taken: another replica may have decided that very command. After an unknown outcome such an answer first
@@ -36,8 +37,8 @@
 //
 // # How a domain's state is to be built
 //
-// Machine.Clone must take constant time and Machine.Apply must leave the original alone. A struct of tidwall/btree
-// Maps does both: Map.Copy is O(1) and copies nodes when either side is written. Hold Maps by pointer, copy every
+// Machine.Clone must take constant time and Machine.Apply must leave the original alone. Maps of kit/trie do both, for what
+// there are millions of. So does a struct of tidwall/btree Maps: Map.Copy is O(1) and copies nodes when either side is written. Hold Maps by pointer, copy every
 // Map in Clone, and treat the values in them as immutable: put a changed copy, never change through a pointer. Read a
 // committed state with the plain methods only (Get, Scan, Ascend, Iter); the …Mut methods, Copy and Load write to
 // the tree, and only the journal may do that. State hands out one state to every reader.

@@ -143,13 +143,14 @@ func (s *shard[S]) announceSet(ctx context.Context, seq uint64) (set string, h H
 type chunksWritten struct{ chunks, records, bytes int }
 
 // writeChunks writes the view in chunks, one after the other, so that what a crash leaves is always the first few. It
-// rests after each, because who waits for a commit needs the processor, the sidecar and the store more.
+// rests after each, because who waits for a commit needs the processor, the sidecar and the store more; a state so large that
+// it might come too late for that is written without rests in the second half of its time.
 func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chunksWritten, error) {
 	var done chunksWritten
 	var next []byte // a chunk as JSON, but for its end
 	var nextBytes int
-	began := time.Now()
-	renewed := began
+	started := time.Now()
+	began, renewed := started, started
 	flush := func() error {
 		if next == nil {
 			return nil
@@ -161,8 +162,10 @@ func (s *shard[S]) writeChunks(ctx context.Context, v *view[S], set string) (chu
 		failpoint.Hit(failpoint.SnapshotChunk)
 		done.chunks, done.bytes = done.chunks+1, done.bytes+len(value)
 		next, nextBytes = nil, 0
-		if err := pause(ctx, min(snapshotRests*time.Since(began), maxSnapshotRest)); err != nil {
-			return err
+		if time.Since(started) < snapshotWithin/2 {
+			if err := pause(ctx, min(snapshotRests*time.Since(began), maxSnapshotRest)); err != nil {
+				return err
+			}
 		}
 		began = time.Now()
 		if began.Sub(renewed) < renewSetEvery {
@@ -210,10 +213,12 @@ func (s *shard[S]) writeChunk(ctx context.Context, key string, value []byte) err
 	})
 }
 
-// installSet makes the set the snapshot and retires the one before it.
+// installSet makes the set the snapshot and retires the one before it, unless there is a newer one.
 func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chunksWritten) (Header, error) {
-	return s.changeHeader(ctx, func(h *Header) bool {
+	gone := false
+	h, err := s.changeHeader(ctx, func(h *Header) bool {
 		mine := slices.IndexFunc(h.OtherSets, func(o ChunkSet) bool { return o.ID == set && !o.Retired })
+		gone = mine < 0 && h.Set != set && h.Seq < v.seq
 		if h.Set == set || mine < 0 {
 			return false
 		}
@@ -229,6 +234,10 @@ func (s *shard[S]) installSet(ctx context.Context, v *view[S], set string, w chu
 		h.Chunks, h.Records, h.Bytes = w.chunks, w.records, w.bytes
 		return true
 	})
+	if err == nil && gone {
+		err = errSetGone
+	}
+	return h, err
 }
 
 // errSetGone says that another replica took this process for dead and gave its chunk set up.

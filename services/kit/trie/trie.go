@@ -27,8 +27,8 @@ const (
 // seed keeps callers, who choose keys, from choosing ones that fall into one leaf.
 var seed = maphash.MakeSeed()
 
-// Map is the map; its zero value is empty. One goroutine at a time may change or Clone it, and nobody may read it
-// meanwhile; its clones are independent of it.
+// Map is the map; its zero value is empty. One goroutine at a time may change or Clone it. Nobody may read it while it is
+// changed; while it is cloned others may, and its clones are independent of it.
 type Map[K comparable, V any] struct {
 	root  *node[K, V]
 	owner *owner
