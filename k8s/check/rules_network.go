@@ -23,6 +23,7 @@ var networkRules = []Rule{
 		r(Object{Kind: "NetworkPolicy", Name: "deny-by-default", File: s.Overlay}, "no policy denies everything to every pod")
 	}},
 	{"only-the-gateway", "a service can be called past its sidecar, or from outside", findOpenings},
+	{"ways-out", "a sidecar finds no name, neighbour or server, or who breaks in can send anything anywhere", findWaysOut},
 	{"selectors", "a Service, policy or budget looks for pods that are not there", func(s *Shop, r report) {
 		for _, v := range of[corev1.Service](s) {
 			pods := s.selected(&metav1.LabelSelector{MatchLabels: v.v.Spec.Selector})
@@ -51,19 +52,8 @@ var networkRules = []Rule{
 func findOpenings(s *Shop, r report) {
 	for _, p := range of[networkingv1.NetworkPolicy](s) {
 		for _, in := range p.v.Spec.Ingress {
-			var ports []int
-			for _, port := range in.Ports {
-				if port.Port == nil || port.EndPort != nil {
-					ports = append(ports, 0)
-					continue
-				}
-				ports = append(ports, port.Port.IntValue())
-			}
-			if len(ports) == 0 {
-				ports = []int{0} // every port
-			}
 			for _, pod := range s.selected(&p.v.Spec.PodSelector) {
-				for _, port := range ports {
+				for _, port := range numbers(in.Ports) {
 					if pod.App != "" && !mayOpen(pod, port, in.From) {
 						r(p.Object, "opens port %d of %s to %s", port, pod.App, from(in.From))
 					}
@@ -71,6 +61,22 @@ func findOpenings(s *Shop, r report) {
 			}
 		}
 	}
+}
+
+// numbers are the ports that a rule names; 0 is every port, a range, or a name, which can be any number in another pod.
+func numbers(ports []networkingv1.NetworkPolicyPort) []int {
+	if len(ports) == 0 {
+		return []int{0}
+	}
+	var all []int
+	for _, port := range ports {
+		if port.Port == nil || port.EndPort != nil {
+			all = append(all, 0)
+			continue
+		}
+		all = append(all, port.Port.IntValue())
+	}
+	return all
 }
 
 func mayOpen(pod Pod, port int, peers []networkingv1.NetworkPolicyPeer) bool {

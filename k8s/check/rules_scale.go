@@ -10,6 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
+// replaying are the apps whose replicas cost more than they give (docs/kubernetes.md, Scale), and how many there may be of each.
+var replaying = []string{"inventory", "order", "sidecart"}
+
+const maxReplaying = 3
+
 var scaleRules = []Rule{
 	{"autoscaler", "replicas do not follow the load", func(s *Shop, r report) {
 		for _, d := range of[appsv1.Deployment](s) {
@@ -22,6 +27,14 @@ var scaleRules = []Rule{
 				scaled = true
 				if !measures(h.v, autoscalingv2.ResourceMetricSourceType, "cpu") || !measures(h.v, autoscalingv2.PodsMetricSourceType, "http_requests_in_flight") {
 					r(h.Object, "should go by cpu and by http_requests_in_flight")
+				}
+				for _, m := range h.v.Spec.Metrics {
+					if m.Resource != nil && m.Resource.Target.Type != autoscalingv2.AverageValueMetricType {
+						r(h.Object, "%s: a utilization is a part of what is requested, which is little: AverageValue", m.Resource.Name)
+					}
+				}
+				if slices.Contains(replaying, d.Name) && h.v.Spec.MaxReplicas > maxReplaying {
+					r(h.Object, "maxReplicas above %d: each replica applies what all commit, so more do less", maxReplaying)
 				}
 				if h.v.Spec.MinReplicas == nil || *h.v.Spec.MinReplicas > h.v.Spec.MaxReplicas {
 					r(h.Object, "minReplicas should be given, and not above maxReplicas")

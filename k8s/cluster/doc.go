@@ -6,9 +6,10 @@
 // reachable from outside, and ends with the test. Certificates, tokens and data are made anew each time.
 //
 // What is real: admission, Pod Security, the webhook, tokens bound to pods, identities from sentry, components from the operator over
-// mutual TLS, access control between sidecars, the arguments, variables, volumes, users and read-only root folders of containers, probes.
+// mutual TLS, access control between sidecars, the arguments, variables, volumes, users and read-only root folders of containers, probes
+// by HTTP and TCP.
 // What is not: there is no scheduler and no proxy, NetworkPolicies, resource limits and seccomp profiles are admitted but bind nobody, a
-// claim for a volume is met by a folder, and images are the programs that scripts/up builds (scripts/image makes the image from the same).
+// claim for a volume is met by a folder, probes that run a command (the readiness of redis-server) are not asked, and images are the programs that scripts/up builds (scripts/image makes the image from the same).
 //
 // Everything in here is for tests; nothing of it may be imported by the product.
 package cluster

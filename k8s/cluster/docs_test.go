@@ -17,9 +17,8 @@ import (
 // kubectl's port-forward, which needs a node's agent, is a forward of ours.
 func (w *world) fiveCommands(t *testing.T) {
 	for _, program := range []string{"bash", "curl", "openssl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("skipped: the page uses %s, which is not installed", program)
-		}
+		_, err := exec.LookPath(program)
+		require.NoError(t, err, "docs/kubernetes.md uses it: install it")
 	}
 	commands := w.readCommands(t)
 	require.Len(t, commands, 5)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -173,12 +174,27 @@ func (n *Node) token(ctx context.Context, pod corev1.Pod, want corev1.ServiceAcc
 	return answer.Status.Token, nil
 }
 
-// answersProbes waits until each container's startup and readiness probe has answered once.
+// Unasked names the probes that this node does not ask, as container/kind: those that run a command, because a container here has one
+// program in it and no shell.
+func (p *RunningPod) Unasked() []string {
+	var names []string
+	for _, c := range p.Containers() {
+		for kind, probe := range map[string]*corev1.Probe{"startup": c.StartupProbe, "readiness": c.ReadinessProbe, "liveness": c.LivenessProbe} {
+			if probe != nil && probe.Exec != nil {
+				names = append(names, c.Name+"/"+kind)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// answersProbes waits until each probe of each container has answered once, but for those that are Unasked.
 func (p *RunningPod) answersProbes(ctx context.Context) error {
 	for i, c := range p.Containers() {
 		for _, probe := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe, c.LivenessProbe} {
 			if probe == nil || probe.Exec != nil {
-				continue // there is nothing in our containers that a command could be run with
+				continue // see Unasked
 			}
 			if err := readyWithin(ctx, p.containers[i], startWithin, func(ctx context.Context) error { return p.ask(ctx, c, probe) }); err != nil {
 				return err

@@ -84,6 +84,11 @@ func (o *overlay) start(t *testing.T, placed map[string]*cluster.RunningPod) {
 		pods = append(pods, placed[name])
 	}
 	require.NoError(t, o.node.Start(t.Context(), pods...))
+	for i, p := range pods {
+		if unasked := p.Unasked(); len(unasked) > 0 {
+			t.Logf("%s: %s: not asked, for they run commands that the container here has not got: %s", o.name, names[i], strings.Join(unasked, ", "))
+		}
+	}
 	t.Logf("%s: %s are ready after %.0f s", o.name, strings.Join(names, ", "), time.Since(begun).Seconds())
 	o.checkListeners(t, placed)
 }

@@ -5,6 +5,6 @@
 // Pod is one more network with an address on a common bridge, and a Container is a program in a Pod with a root folder that
 // holds that program, its volumes and nothing else.
 //
-// It needs root, or a kernel that lets everybody make user namespaces. In the latter case every program runs as the one user
+// It needs CAP_SYS_ADMIN, or a kernel that lets everybody make user namespaces; sandbox/probe tells whether it has them. In the latter case every program runs as the one user
 // there is; as root a Container runs as the user it asks for.
 package sandbox

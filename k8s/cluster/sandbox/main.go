@@ -23,6 +23,9 @@ const (
 	partContainer = "container"
 )
 
+// needs is what to do about it. Root alone is not enough: in most containers it has not got the capability.
+const needs = "it needs CAP_SYS_ADMIN (root has it outside of containers) or user namespaces (for users other than root)"
+
 const (
 	bridgeName = "cluster0"
 	// Bridge is the address of the sandbox's own programs; pods have other addresses of the same network.
@@ -30,8 +33,11 @@ const (
 	netBits = 16
 )
 
-// Main runs the function in namespaces of its own and answers its exit code. Call it first thing in main or TestMain, and end the process
-// with the answer. The function sees Bridge as an address of this machine and nothing of other networks.
+// Unable is the exit code when this machine does not allow what a sandbox needs; the reason is on stderr.
+const Unable = 3
+
+// Main runs the function in namespaces of its own and answers its exit code, or Unable. Call it first thing in main or TestMain, and end
+// the process with the answer. The function sees Bridge as an address of this machine and nothing of other networks.
 func Main(run func() int) int {
 	var err error
 	switch os.Getenv(partEnv) {
@@ -41,6 +47,8 @@ func Main(run func() int) int {
 		if err = prepare(); err == nil {
 			return run()
 		}
+		fmt.Fprintf(os.Stderr, "sandbox: %v: %s\n", err, needs)
+		return Unable
 	case partPod:
 		err = holdPod()
 	case partContainer:
@@ -73,8 +81,8 @@ func enter() int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	if err := cmd.Start(); err != nil {
-		fmt.Fprintf(os.Stderr, "sandbox: cannot make namespaces (%v): run as root, or let users make user namespaces\n", err)
-		return 1
+		fmt.Fprintf(os.Stderr, "sandbox: cannot make namespaces (%v): %s\n", err, needs)
+		return Unable
 	}
 	go func() {
 		for s := range signals {
