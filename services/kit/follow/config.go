@@ -40,9 +40,11 @@ type Routed struct {
 
 // Config says what is followed and how. Zero durations and counts take the defaults that are named.
 type Config struct {
-	Source   string        // service followed
-	Follower string        // own service
-	Types    journal.Types // the source's events that we know; others are passed over and counted
+	Source   string // service followed
+	Follower string // own service
+	// Types are the source's events that we know; others are passed over and counted: once a type in a packed segment, once
+	// an event in a plain one, and again when the segment is pulled again.
+	Types journal.Types
 
 	// React says what the source's events mean to us. Those of types that it does not name are passed over, and segments
 	// that have no others are not even unpacked.

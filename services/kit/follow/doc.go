@@ -7,7 +7,9 @@
 // A pushed segment is only a hint. One that was seen is dropped; one that is ahead of what is expected waits in a
 // bounded window while the gap is pulled; a lost tail is found by looking at the source's heads. Progress is kept
 // per own shard and source shard, by one worker each; the workers of a source shard share one window, so a
-// segment is fetched and understood once and not once per own shard.
+// segment is fetched and understood once and not once per own shard. Segments without a type that Config.React names
+// are not read. What waits goes in together: one command may hold the steps of many segments, each with the number of
+// its own in Step.Seq.
 //
 // When something fails:
 //   - the source, the own journal or the sidecar is away: back-off up to a bound, for ever, one log line a minute;

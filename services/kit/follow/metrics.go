@@ -26,7 +26,7 @@ func newMetrics(source string) *metrics {
 		pulls:         counter("pulls_total", "Requests for segments of the source's journal."),
 		duplicates:    counter("duplicates_dropped_total", "Pushed segments that were known already."),
 		pushesDropped: counter("pushes_dropped_total", "Pushed segments that could not be used."),
-		unknownTypes:  counter("unknown_events_total", "Events passed over because their type is not known here."),
+		unknownTypes:  counter("unknown_events_total", "Events passed over because their type is not known here: once a type in a packed segment, and again when a segment is pulled again."),
 		retries:       counter("retries_total", "Attempts to apply a segment that failed and were repeated."),
 		parked:        counter("parked_total", "Events parked after their effect kept failing."),
 		lost:          counter("trimmed_segments_skipped_total", "Segments that the source trimmed before they were applied. Above 0, effects are lost."),

@@ -8,10 +8,13 @@ import (
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
-// Bounds of what goes into one commit when several segments wait.
+// Bounds of what goes into one commit when several segments wait. How many steps go together begins at the most, is
+// halved by each failure and grows by a bit with each success: where effects are large it stays near what the own
+// journal takes in one commit, and before an event that fails it costs a logarithm of tries.
 const (
 	maxTogetherSegments = 64
-	maxTogetherSteps    = 200 // of some 750 bytes each: a segment of the own journal that is full, not one that is too large
+	maxTogetherSteps    = 200
+	moreTogetherSteps   = maxTogetherSteps / 8 // after a success; doubling would be refused at every second try
 )
 
 var errParkedAlone = errors.New("follow: an event is to be parked")
@@ -26,8 +29,8 @@ func (w *worker) take(ctx context.Context, s *segment) (position uint64, ok bool
 }
 
 // applyTogether tries to apply s and those behind it, and says which was the last. 0 says that s is to be applied
-// alone: nothing waits behind it, or it has no effect, or something failed, which is then found out segment by
-// segment. A commit whose outcome is unknown may have landed, as apply knows.
+// alone: nothing that fits waits behind it, or it has no effect, or something failed, which is then found out segment
+// by segment. A commit whose outcome is unknown may have landed, as apply knows.
 func (w *worker) applyTogether(ctx context.Context, s *segment) (last uint64) {
 	recorded, through := w.progress()
 	if recorded >= s.Seq || through > 0 || len(w.f.unitsFor(s, w.own)) == 0 || w.feed.peek(s.Seq+1) == nil {
@@ -38,13 +41,18 @@ func (w *worker) applyTogether(ctx context.Context, s *segment) (last uint64) {
 	first := s.Seq
 	for n := 0; s != nil && n < maxTogetherSegments; n++ {
 		steps, err := w.steps(ctx, s)
-		if err != nil || n > 0 && len(cmd.Steps)+len(steps) > maxTogetherSteps {
+		if err != nil || n > 0 && len(cmd.Steps)+len(steps) > w.together {
 			break
 		}
 		cmd.Steps, cmd.Seq = append(cmd.Steps, steps...), s.Seq
 		s = w.feed.peek(s.Seq + 1)
 	}
-	if cmd.Seq <= first || w.commit(ctx, cmd) != nil {
+	if cmd.Seq > first && w.commit(ctx, cmd) != nil {
+		w.together = max(1, len(cmd.Steps)/2)
+		return 0
+	}
+	w.together = min(w.together+moreTogetherSteps, maxTogetherSteps)
+	if cmd.Seq <= first {
 		return 0
 	}
 	w.ownAway.worked("the own journal")

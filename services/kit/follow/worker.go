@@ -20,13 +20,15 @@ type worker struct {
 	own  int
 	log  *slog.Logger
 
+	together int // steps of several segments that are tried in one commit
+
 	ownAway quiet // about the own journal
 	stuck   atomic.Pointer[Stuck]
 }
 
 func newWorker(f *Follower, fd *feed, own int) *worker {
 	log := f.deps.Log.With("source_shard", fd.shard, "own_shard", own)
-	return &worker{f: f, feed: fd, own: own, log: log, ownAway: quiet{log: log, now: f.deps.Now}}
+	return &worker{f: f, feed: fd, own: own, log: log, together: maxTogetherSteps, ownAway: quiet{log: log, now: f.deps.Now}}
 }
 
 // run applies segment after segment until ctx ends. The position moves ahead of the recorded offset while
