@@ -320,6 +320,36 @@ func TestSlowSendersHoldNobodyElse(t *testing.T) {
 	assert.Equal(t, "body", p.Errors[0].Field)
 }
 
+// What a sender announces must not cost memory before it comes: thousands of connections can announce the most.
+func TestMemoryIsTakenForWhatComes(t *testing.T) {
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}
+	s := gatewayOf(t, u, nil)
+	for _, length := range []int{0, 1, requestAtOnce, requestAtOnce + 1, int(s.cfg.MaxBodyBytes)} {
+		text := strings.Repeat("x", length)
+		body := &asked{Reader: strings.NewReader(text)}
+		r := httptest.NewRequest("POST", "/v1/things", body)
+		r.ContentLength = int64(length)
+		w := httptest.NewRecorder()
+		s.public.ServeHTTP(w, r)
+		require.Equal(t, 200, w.Code, length)
+		assert.Equal(t, text, u.bodies[len(u.bodies)-1], "%d bytes", length)
+		assert.LessOrEqual(t, body.first, requestAtOnce, "%d bytes announced", length)
+	}
+}
+
+// asked notes for how many bytes there was room at the first read.
+type asked struct {
+	io.Reader
+	first int
+}
+
+func (a *asked) Read(p []byte) (int, error) {
+	if a.first == 0 {
+		a.first = len(p)
+	}
+	return a.Reader.Read(p)
+}
+
 func TestPagesOfOtherSitesChangeNothing(t *testing.T) {
 	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}
 	s := gatewayOf(t, u, nil)

@@ -105,7 +105,7 @@ func (s *Service) proxy(c echo.Context, service, method, path string, body []byt
 		return unreachable(method, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	answer, err := readAll(resp.Body, resp.ContentLength, s.cfg.MaxAnswerBytes+1)
+	answer, err := readAll(resp.Body, resp.ContentLength, s.cfg.MaxAnswerBytes+1, s.cfg.MaxAnswerBytes)
 	if err != nil {
 		return unreachable(method, err)
 	}
@@ -146,9 +146,14 @@ func isOurs(resp *http.Response) bool {
 	return resp.StatusCode < http.StatusBadRequest || httpx.IsProblem(resp)
 }
 
-// readAll reads what r has, up to a bound. announced is its length as far as that is known, else below 0.
-func readAll(r io.Reader, announced, maxBytes int64) ([]byte, error) {
-	if announced < 0 || announced > maxBytes {
+// requestAtOnce is for how many bytes of a request's body memory is taken before the first has come. Announcing costs a
+// stranger nothing; nearly all orders are shorter.
+const requestAtOnce = 4 << 10
+
+// readAll reads what r has, up to maxBytes. announced is its length as far as that is known, else below 0: up to atOnce,
+// memory is taken for it at once, which saves copying; for more, as it comes.
+func readAll(r io.Reader, announced, maxBytes, atOnce int64) ([]byte, error) {
+	if announced < 0 || announced > min(atOnce, maxBytes) {
 		return io.ReadAll(io.LimitReader(r, maxBytes))
 	}
 	b := make([]byte, announced)

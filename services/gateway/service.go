@@ -191,15 +191,15 @@ func (s *Service) edge() http.Handler {
 
 // limited lets a request in: not one that a page of another site makes a browser send, which would otherwise order,
 // cancel and discard in the name of whoever looks at that page; and no more than MaxInFlight at a time. The body is
-// read before that, so that a slow sender takes nobody's place and holds only its own connection, until the server's
-// read deadline.
+// read before that, so that a slow sender takes nobody's place and holds only its own connection and memory for what has
+// come of its body (requestAtOnce at the least), until the server's read deadline.
 func (s *Service) limited(next func(echo.Context, []byte) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		if err := s.crossOrigin.Check(r); err != nil {
 			return errs.New(errs.Forbidden, codeCrossOrigin, "a page of another site must not change anything here").Wrap(err)
 		}
-		body, err := readAll(r.Body, r.ContentLength, s.cfg.MaxBodyBytes+1)
+		body, err := readAll(r.Body, r.ContentLength, s.cfg.MaxBodyBytes+1, requestAtOnce)
 		if err != nil {
 			return bodyError(err, s.cfg.MaxBodyBytes)
 		}

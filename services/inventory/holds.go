@@ -42,7 +42,7 @@ func (s *Service) hold(ctx context.Context, ask inventoryapi.HoldRequest) (inven
 
 // holdEach does so for several orders, each as if it had been asked for alone; their commands share commits. Within a
 // shard a hold is one commit. Over several shards it is one commit each; a refusal takes back what this call had got,
-// by its claim, so that a call for the same order that runs at the same time keeps what it relies on. An unknown
+// at once and by its claim, so that a call for the same order that runs at the same time keeps what it relies on. An unknown
 // outcome takes nothing back: the caller repeats, or it all expires.
 func (s *Service) holdEach(ctx context.Context, asks []inventoryapi.HoldRequest) []*holding {
 	all := make([]*holding, len(asks))
@@ -53,11 +53,10 @@ func (s *Service) holdEach(ctx context.Context, asks []inventoryapi.HoldRequest)
 	}
 	var refused []*holding
 	for _, h := range all {
-		if len(h.parts) > 1 && h.err != nil && !errs.HasCode(h.err, errs.CodeOutcomeUnknown) {
+		if h.refused() {
 			refused = append(refused, h)
 		}
 	}
-	s.takeBack(ctx, refused)
 	s.nameMissing(ctx, refused)
 	return all
 }
@@ -77,7 +76,13 @@ func (s *Service) begin(ask inventoryapi.HoldRequest) *holding {
 	return h
 }
 
-// holdNext asks for the next part of every hold that is not whole yet; false says that there is none.
+// refused tells whether shards were asked and one of them said no; of an unknown outcome nobody can tell.
+func (h *holding) refused() bool {
+	return len(h.parts) > 1 && h.err != nil && !errs.HasCode(h.err, errs.CodeOutcomeUnknown)
+}
+
+// holdNext asks for the next part of every hold that is not whole yet, and takes back the holds that this refused: others
+// may want the stock while the rest of the call goes on. False says that there was nothing to ask for.
 func (s *Service) holdNext(ctx context.Context, all []*holding) bool {
 	var asked []*holding
 	var assigned []*journal.Assigned
@@ -91,10 +96,16 @@ func (s *Service) holdNext(ctx context.Context, all []*holding) bool {
 		asked, assigned = append(asked, h), append(assigned, &journal.Assigned{Shard: next.shard, Cmd: cmd})
 	}
 	s.journal.DoEach(ctx, assigned)
+	var begun []*holding // and refused
 	for i, h := range asked {
 		if h.err = assigned[i].Err; h.err == nil {
 			h.take(assigned[i].Result.Answer.(*Hold))
+		} else if h.held > 0 && h.refused() {
+			begun = append(begun, h)
 		}
+	}
+	if len(begun) > 0 {
+		s.takeBack(ctx, begun)
 	}
 	return len(asked) > 0
 }

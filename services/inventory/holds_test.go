@@ -69,9 +69,11 @@ func TestHoldRefusedInALaterShardIsReleasedInTheEarlierOnes(t *testing.T) {
 		require.True(t, s.service.holdNext(s.t.Context(), []*holding{h}))
 		require.Equal(t, 1, h.held)
 		s.stock(skus[0], 0, 1, 0)
-		h.err = refuseLines([]string{"x"}, nil)
-		s.service.takeBack(s.t.Context(), []*holding{h})
+		s.hold("o2", 60, skus[1], 1).is(201, nil)
+		require.True(t, s.service.holdNext(s.t.Context(), []*holding{h}))
+		require.True(t, errs.HasCode(h.err, inventoryapi.CodeSoldOut), "%v", h.err)
 		s.stock(skus[0], 1, 0, 0)
+		s.stock(skus[1], 0, 1, 0)
 	})
 }
 

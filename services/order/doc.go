@@ -5,9 +5,8 @@
 // another service is placing's hold of the stock at inventory.
 //
 // How a sale goes: the order's id follows from the caller and its Idempotency-Key. Inventory holds every line
-// under that id for longer than the order may stay unpaid (orders that wait for that together share a call: holds.go);
-// then the order is recorded, with the prices of the hold. A
-// request to pay records a payment attempt, which payment charges; its answer makes the order paid. An order that is
+// under that id for longer than the order may stay unpaid (orders that wait for that together share a call, and all of them wait
+// for its slowest hold: holds.go); then the order is recorded, with the prices of the hold. A request to pay records a payment attempt, which payment charges; its answer makes the order paid. An order that is
 // not paid by pay_by is cancelled, and its hold released, by the followers of the cancellation.
 //
 // What always holds:

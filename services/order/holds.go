@@ -33,7 +33,8 @@ const (
 var errStopping = errors.New("order: stopping")
 
 // holder asks inventory for the holds of orders, many in one call: what comes while calls are under way goes together
-// in the next one. A call is never put off to be filled.
+// in the next one. A call is never put off to be filled; but its answers come together, so that each waits for the slowest
+// hold in it: one over several shards takes as many commits of inventory as there are shards.
 type holder struct {
 	client  *http.Client
 	queue   chan *holding

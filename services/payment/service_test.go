@@ -166,7 +166,7 @@ func (s *shop) events() (events []journal.Event) {
 	require.NoError(s.t, s.w.Get("http://payment/journal", &heads))
 	for shard := range heads.Shards {
 		for after := uint64(0); ; {
-			var page journal.SegmentsAnswer
+			var page journal.SegmentsAnswer[journal.Segment]
 			require.NoError(s.t, s.w.Get(fmt.Sprintf("http://payment/journal/%d?after=%d", shard, after), &page))
 			for _, seg := range page.Segments {
 				after = seg.Seq

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,12 +27,73 @@ func TestCollectingFollowsWhatIsAlive(t *testing.T) {
 	runtime.GC()
 	require.Equal(t, usualGCPercent, gcPercentNow(), "GOGC goes first")
 
-	collectLate(func(string) string { return "" })
+	stop := collectLate(func(string) string { return "" })
+	defer stop() // before the percentage is put back
 	collectedUntil(t, func(percent int) bool { return percent >= 2*usualGCPercent })
 	held := make([]byte, roomyGrowthBytes)
 	collectedUntil(t, func(percent int) bool { return percent == usualGCPercent })
 	runtime.KeepAlive(held)
 	collectedUntil(t, func(percent int) bool { return percent >= 2*usualGCPercent })
+
+	stop()
+	debug.SetGCPercent(usualGCPercent)
+	for range 3 {
+		collectAndClean(t)
+		require.Equal(t, usualGCPercent, gcPercentNow(), "stopped")
+	}
+}
+
+// collectAndClean collects garbage and returns when what follows a collection has run.
+func collectAndClean(t *testing.T) {
+	t.Helper()
+	cleaned := make(chan struct{})
+	afterEachGC(func() func() bool {
+		calls := 0
+		return func() bool {
+			if calls++; calls == 2 {
+				close(cleaned)
+			}
+			return calls < 2
+		}
+	}())
+	runtime.GC()
+	<-cleaned
+}
+
+// The runtime takes the percentage of stacks, too: thousands of connections have many, and must not move the bound.
+func TestStacksDoNotLetTheHeapGrowFurther(t *testing.T) {
+	before := debug.SetGCPercent(usualGCPercent)
+	defer debug.SetGCPercent(before)
+	leave := make(chan struct{})
+	var entered, left sync.WaitGroup
+	for range 512 { // 32 MiB, which let the heap grow by several times 64 MiB if they do not count
+		entered.Add(1)
+		left.Go(func() { deep(&entered, leave) })
+	}
+	entered.Wait()
+	defer left.Wait()
+	defer close(leave)
+
+	defer collectLate(func(string) string { return "" })()
+	of := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}}
+	var growth, stacks uint64
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		metrics.Read(of)
+		growth, stacks = of[0].Value.Uint64()-of[1].Value.Uint64(), of[2].Value.Uint64()
+		return growth >= minHeapGrowthBytes*9/10 && growth <= 2*minHeapGrowthBytes
+	}, 10*time.Second, time.Millisecond, "the last growth")
+	require.Greater(t, stacks, uint64(16<<20), "%d bytes of growth", growth)
+}
+
+// deep waits with 64 KiB on its stack.
+//
+//go:noinline
+func deep(entered *sync.WaitGroup, leave chan struct{}) byte {
+	var frame [64 << 10]byte
+	entered.Done()
+	<-leave
+	return frame[len(leave)]
 }
 
 // collectedUntil collects garbage until the rule is as wanted: what follows a collection runs on another goroutine.

@@ -2,9 +2,11 @@ package journal_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
@@ -37,17 +39,37 @@ func TestDoEach(t *testing.T) {
 		for shard, head := range r.Heads() {
 			require.LessOrEqual(t, head, before[shard]+2, "they share commits")
 		}
+	})
+}
 
-		all = nil
-		for i := range 3 * queue { // more than one shard's queue has room for
-			all = append(all, &journal.Assigned{Cmd: buy{fmt.Sprint("more", i)}})
+// TestDoEachFillsAQueueAndNoMore: what finds no room is refused alone, and what found it is answered.
+func TestDoEachFillsAQueueAndNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const queue = 20
+		slow := journaltest.Faults{Script: func(op, _ string, _ int) (journaltest.Fault, bool) {
+			return journaltest.Delay, op == journaltest.OpCreate
+		}}
+		r := start(t, journaltest.NewStore(), options{tickets: 3 * queue, faults: slow, config: journal.Config{MaxQueueCommands: queue}})
+		var first sync.WaitGroup
+		first.Go(func() {
+			_, err := r.buy(t.Context(), "first")
+			assert.NoError(t, err)
+		})
+		synctest.Wait() // it is being written, and the shard takes nothing more until it is
+		var all []*journal.Assigned
+		for i := range 3 * queue {
+			all = append(all, &journal.Assigned{Cmd: buy{fmt.Sprint(i)}})
 		}
 		r.DoEach(t.Context(), all)
-		require.ErrorIs(t, all[0].Err, errSoldOut)
-		for _, a := range all { // how many find room depends on how soon the shard takes the first
-			if !errs.HasCode(a.Err, errs.CodeOverloaded) {
-				require.ErrorIs(t, a.Err, errSoldOut)
+		first.Wait()
+		for i, a := range all {
+			if i < queue {
+				require.NoError(t, a.Err, i)
+				require.Equal(t, i+2, a.Result.Answer)
+				continue
 			}
+			require.True(t, errs.HasCode(a.Err, errs.CodeOverloaded), "%d: %v", i, a.Err)
 		}
+		require.Equal(t, 1+queue, r.State(0).sold.Len())
 	})
 }

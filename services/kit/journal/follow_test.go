@@ -224,7 +224,7 @@ func TestRoutes(t *testing.T) {
 			Followers: []journal.Follower{}}, heads,
 			"the heads are the store's, not what this replica happened to know")
 
-		var page journal.SegmentsAnswer
+		var page journal.SegmentsAnswer[journal.Segment]
 		get(t, e, "GET", "/test/journal/0?after=2&limit=4&follower=order&acked=2", &page)
 		require.Len(t, page.Segments, 4)
 		require.EqualValues(t, 3, page.Segments[0].Seq)

@@ -24,11 +24,11 @@ type HeadsAnswer struct {
 }
 
 // SegmentsAnswer is the body of GET /journal/:shard. A caller that reads Documents says so with layout=2; others get every
-// segment unpacked.
-type SegmentsAnswer struct {
-	Journal  string    `json:"journal"` // its identity: Meta.ID
-	Segments []Segment `json:"segments"`
-	Head     uint64    `json:"head"`
+// segment unpacked. S is what a segment is read or written as: Document, Segment, or its JSON.
+type SegmentsAnswer[S any] struct {
+	Journal  string `json:"journal"` // its identity: Meta.ID
+	Segments []S    `json:"segments"`
+	Head     uint64 `json:"head"` // last committed segment of the shard
 }
 
 // SnapshotStart is the first line of GET /journal/:shard/snapshot; a SnapshotRecord of the domain is on each line
@@ -113,11 +113,7 @@ func (j *Journal[S]) getSegments(c echo.Context) error {
 			return err
 		}
 	}
-	return respond(c, struct {
-		Journal  string           `json:"journal"`
-		Segments []jsontext.Value `json:"segments"`
-		Head     uint64           `json:"head"`
-	}{j.id, segments, j.shards[n].head().seq})
+	return respond(c, SegmentsAnswer[jsontext.Value]{j.id, segments, j.shards[n].head().seq})
 }
 
 // inLayout gives a segment's value to a caller that reads layouts up to newest.
