@@ -81,11 +81,7 @@ func (f *Follower) fetch(ctx context.Context, source string, shard int, after ui
 		"after": {strconv.FormatUint(after, 10)}, "limit": {strconv.Itoa(limit)},
 		"follower": {f.cfg.Follower}, "acked": {strconv.FormatUint(acked, 10)}, "layout": {strconv.Itoa(journal.PackedVersion)},
 	}
-	var answer struct {
-		Journal  string             `json:"journal"`
-		Segments []journal.Document `json:"segments"`
-		Head     uint64             `json:"head"`
-	}
+	var answer journal.SegmentsAnswer[journal.Document]
 	target := fmt.Sprintf("http://%s/journal/%d?%s", f.cfg.Source, shard, query.Encode())
 	f.metrics.pulls.Inc()
 	err := httpx.Call(ctx, f.deps.Client, http.MethodGet, target, nil, &answer)
