@@ -50,13 +50,15 @@ func (h *Host) subscriptions() map[string][]ear {
 	return topics
 }
 
-// subscribe tells Dapr the topics of all services of this host, each once a broker: an app has one subscription per component
+// subscribe tells Dapr the topics that are to be delivered, each once a broker: an app has one subscription per component
 // and topic. The route says which broker an event came by.
 func (h *Host) subscribe(c echo.Context) error {
 	list := []sidecar.Subscription{}
 	for _, component := range h.cfg.Brokers.components() {
 		for _, topic := range slices.Sorted(maps.Keys(h.topics)) {
-			list = append(list, sidecar.NewSubscription(component, topic, eventsPath+component+"/"+topic))
+			if !h.hearsNearby(topic) {
+				list = append(list, sidecar.NewSubscription(component, topic, eventsPath+component+"/"+topic))
+			}
 		}
 	}
 	return c.JSON(http.StatusOK, list)

@@ -7,12 +7,19 @@ import (
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
-// nearby publishes on the broker, and before that hands the event to the services of this host that follow its topic. A delivery is a hint
-// (ADR 0002), so it may come twice: the followers know the second one by its number. On its way through the broker an event passes two
-// sidecars' work and the disk of the broker, which made a sale of four services in one process wait longer for hints than for its commits.
+// nearby publishes on the broker, and before that hands the event to the services of this host that follow its topic. On its way through the
+// broker an event passes two sidecars' work and the disk of the broker, which made a sale of four services in one process wait longer for hints
+// than for its commits. Such a topic is not subscribed (hearsNearby): every delivery would be of a segment that is known.
 type nearby struct {
 	host   *Host
 	broker sidecar.Publisher
+}
+
+// hearsNearby says whether the followers of this host hear of a topic in the process: while there is one broker, and the service that the topic
+// is named after is here. What another process commits for that service is handed to the followers there, who do the same work on the same
+// journals; those here find it when they look at its heads.
+func (h *Host) hearsNearby(topic string) bool {
+	return h.cfg.Brokers.Next == "" && h.calls.local[topic] != nil
 }
 
 // Publish is the broker's; the hand-over cannot fail.

@@ -2,6 +2,8 @@ package host
 
 import (
 	"context"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -32,6 +34,24 @@ func TestFollowersInTheProcessHearBeforeTheBroker(t *testing.T) {
 	require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1", Data: []byte("1")}))
 	assert.Equal(t, []string{"1"}, heard)
 	assert.Equal(t, map[string][]string{"pubsub": {"order order/0/1 "}}, beside.got, "followers may be elsewhere, too")
+}
+
+// What comes in the process would come from the broker for a second time; what does not is subscribed.
+func TestOnlyTopicsFromElsewhereAreSubscribed(t *testing.T) {
+	shop := &fakeService{name: "shop", follows: map[string]func(context.Context, []byte) bool{
+		"order":   func(context.Context, []byte) bool { return true },
+		"payment": func(context.Context, []byte) bool { return true },
+	}}
+	order := &fakeService{name: "order"}
+	h, err := New(Config{}, Outside{Sidecar: upSidecar()}, order.named(), shop.named())
+	require.NoError(t, err)
+	assert.JSONEq(t, `[{"pubsubname":"pubsub","topic":"payment","route":"/events/pubsub/payment","metadata":{"rawPayload":"true"}}]`,
+		request(t, h.app, http.MethodGet, "/dapr/subscribe", "", "").Body.String())
+
+	h, err = New(twoOfThem, Outside{Sidecar: newTwoBrokers(journaltest.NewStore())}, order.named(), hears("payment", func(string) {}))
+	require.NoError(t, err)
+	list := request(t, h.app, http.MethodGet, "/dapr/subscribe", "", "").Body.String()
+	assert.Equal(t, 2, strings.Count(list, `"topic":"order"`), "what two brokers deliver is counted: %s", list)
 }
 
 // With two brokers, which of them delivers a segment first is counted: nothing comes before both.
