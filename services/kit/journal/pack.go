@@ -2,10 +2,11 @@ package journal
 
 import (
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/klauspost/compress/gzip" // takes three fifths of the standard library's time, both ways
 
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
@@ -21,7 +22,7 @@ var (
 )
 
 func newPacker() *gzip.Writer {
-	// The next levels take a quarter longer and make a hundred reservations no smaller.
+	// The next levels take a tenth or a quarter longer and save at most 2 % of a hundred orders.
 	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 	if err != nil {
 		panic(err) // there is such a level
