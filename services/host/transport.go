@@ -25,6 +25,9 @@ const maxConnsToSidecar = 512
 
 // transport is the one way from service to service. It takes http://{service}/path and asks /{service}/path of
 // the handler in this process or, through the sidecar, of the app of that name.
+//
+// A service may run as several apps, its releases. A request whose Host is another name than the service's is for the app of
+// that name, with the service's routes, and always goes through the sidecar: what runs here is not that release.
 type transport struct {
 	local map[string]http.Handler // set once, before the first call
 	dapr  http.RoundTripper
@@ -53,6 +56,7 @@ func newTransport(cfg Config, log *slog.Logger) *transport {
 // RoundTrip sends r to the service that its host names. A failure before anything was sent has httpx.ErrNotSent in its chain.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	h, here := t.local[r.URL.Host]
+	here = here && app(r) == r.URL.Host
 	if err := t.check(r, here); err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close()
@@ -65,14 +69,25 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.callDapr(r)
 }
 
+// app is the app id that r is for: its Host, which net/http fills in with the service's name unless the caller says another.
+func app(r *http.Request) string {
+	if r.Host == "" {
+		return r.URL.Host
+	}
+	return r.Host
+}
+
 // check refuses what cannot be sent.
 func (t *transport) check(r *http.Request, here bool) error {
-	service := r.URL.Host
+	service, app := r.URL.Host, app(r)
 	if r.URL.Scheme != "http" || (!here && !serviceName.MatchString(service)) {
 		return fmt.Errorf("%s://%s is not a service", r.URL.Scheme, service)
 	}
+	if app != service && !serviceName.MatchString(app) { // it becomes a part of the path to the sidecar
+		return fmt.Errorf("%q cannot be the app id of a release of %s", app, service)
+	}
 	if !here && t.base == "" {
-		return fmt.Errorf("%s is not in this host and there is no sidecar", service)
+		return fmt.Errorf("%s is not in this host and there is no sidecar", app)
 	}
 	// A dot segment would be resolved by whoever is next on the way and could leave the service's routes.
 	if strings.Contains(r.URL.Path, ".") {
@@ -111,13 +126,13 @@ func staysBehind(name string) bool {
 	return false
 }
 
-// callDapr has the sidecar call the service.
+// callDapr has the sidecar call the service, in the app that r is for.
 func (t *transport) callDapr(r *http.Request) (*http.Response, error) {
 	out := addressed(r.Context(), r)
 	// The sidecar decodes the path once and puts what comes out into the next URL as it is: an escaped '?' would begin
 	// a query there and an escaped '%' be another escape. So the path is escaped once more than it needs.
 	method := out.URL.EscapedPath()
-	prefix := "/v1.0/invoke/" + r.URL.Host + "/method"
+	prefix := "/v1.0/invoke/" + app(r) + "/method"
 	out.URL.Path, out.URL.RawPath = prefix+method, prefix+strings.ReplaceAll(method, "%", "%25")
 	out.URL.Host, out.Host = t.base, t.base
 	if t.token != "" {

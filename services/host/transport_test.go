@@ -303,3 +303,35 @@ func BenchmarkInProcessCall(b *testing.B) {
 		_ = resp.Body.Close()
 	}
 }
+
+// TestAReleaseIsAnotherApp: the request goes to the app that its Host names, with the routes of the service, though that is here, too.
+func TestAReleaseIsAnotherApp(t *testing.T) {
+	var asked []string
+	beside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.URL.Path)
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer beside.Close()
+	tr := newTransport(Config{DaprHTTPPort: portOf(t, beside.URL)}, slog.New(slog.DiscardHandler))
+	defer tr.dapr.(*http.Transport).CloseIdleConnections()
+	tr.local["shop"] = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	for host, status := range map[string]int{"": http.StatusOK, "shop": http.StatusOK, "shop-canary": http.StatusNoContent} {
+		r, err := http.NewRequest(http.MethodGet, "http://shop/v1/things", nil)
+		require.NoError(t, err)
+		r.Host = host
+		resp, err := tr.RoundTrip(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, status, resp.StatusCode, host)
+	}
+	assert.Equal(t, []string{"GET /v1.0/invoke/shop-canary/method/shop/v1/things"}, asked)
+	for _, host := range []string{"shop/../other", "Shop", "shop:80", "shop-canary@other"} {
+		r, err := http.NewRequest(http.MethodGet, "http://shop/v1/things", nil)
+		require.NoError(t, err)
+		r.Host = host
+		_, err = tr.RoundTrip(r)
+		require.ErrorIs(t, err, httpx.ErrNotSent, host)
+		require.ErrorContains(t, err, "cannot be the app id")
+	}
+	assert.Len(t, asked, 1)
+}
