@@ -5,7 +5,6 @@ import (
 
 	"github.com/sidecart/sidecart/services/datacopy"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
-	"github.com/sidecart/sidecart/services/notify/notifyapi"
 )
 
 // Account loads the journal from a store and says what it comes to: messages in memory by status. It writes nothing.
@@ -15,11 +14,10 @@ func Account(ctx context.Context, state sidecar.State) (datacopy.Account, error)
 
 // total adds a shard's messages to the totals.
 func total(s *state, totals map[string]int64) error {
-	s.orders.Scan(func(_ string, o *notifyapi.Order) bool {
+	for _, o := range s.orders.All() {
 		for _, m := range o.Messages {
 			totals["messages "+m.Status]++
 		}
-		return true
-	})
+	}
 	return nil
 }

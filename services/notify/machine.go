@@ -39,13 +39,10 @@ const (
 
 // Dump gives every order in memory, every task, and the index of what was archived.
 func (machine) Dump(s *state, emit func(kind string, record any) error) error {
-	var err error
-	s.orders.Scan(func(_ string, o *notifyapi.Order) bool {
-		err = emit(recordOrder, o)
-		return err == nil
-	})
-	if err != nil {
-		return err
+	for _, o := range s.orders.All() {
+		if err := emit(recordOrder, o); err != nil {
+			return err
+		}
 	}
 	for _, set := range []*task.Set{s.mail, s.sms} {
 		for t := range set.All() {

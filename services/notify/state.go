@@ -7,15 +7,16 @@ import (
 
 	"github.com/sidecart/sidecart/services/kit/archive"
 	"github.com/sidecart/sidecart/services/kit/task"
+	"github.com/sidecart/sidecart/services/kit/trie"
 	"github.com/sidecart/sidecart/services/notify/notifyapi"
 )
 
 // state is one shard: the orders that are not archived, and the messages that are to be sent.
 type state struct {
-	orders   btree.Map[string, *notifyapi.Order]
-	open     btree.Map[string, string] // message that is not sent → order
-	settled  *btree.BTreeG[stamp]      // orders with nothing left to send, by changed_at
-	mail     *task.Set                 // one a channel, so that one that is down holds up no other
+	orders   trie.Map[string, *notifyapi.Order]
+	open     trie.Map[string, string] // message that is not sent → order
+	settled  *btree.BTreeG[stamp]     // orders with nothing left to send, by changed_at
+	mail     *task.Set                // one a channel, so that one that is down holds up no other
 	sms      *task.Set
 	archived *archive.Index
 }
@@ -42,7 +43,7 @@ func newState() *state {
 
 func (s *state) clone() *state {
 	return &state{
-		orders: *s.orders.Copy(), open: *s.open.Copy(), settled: s.settled.Copy(),
+		orders: s.orders.Clone(), open: s.open.Clone(), settled: s.settled.Copy(),
 		mail: s.mail.Clone(), sms: s.sms.Clone(), archived: s.archived.Clone(),
 	}
 }
@@ -85,8 +86,9 @@ func (s *state) set(channel string) *task.Set {
 
 // put replaces or adds an order and keeps what finds it.
 func (s *state) put(o *notifyapi.Order) {
-	s.remove(o.ID)
-	s.orders.Set(o.ID, o)
+	if old, replaced := s.orders.Set(o.ID, o); replaced {
+		s.unlist(old)
+	}
 	if settled(o) {
 		s.settled.Set(stampOf(o))
 	}
@@ -94,7 +96,15 @@ func (s *state) put(o *notifyapi.Order) {
 
 // remove lets go of an order; one that is not there is no error.
 func (s *state) remove(id string) {
-	if o, there := s.orders.Delete(id); there {
+	if o := s.order(id); o != nil {
+		s.orders.Delete(id)
+		s.unlist(o)
+	}
+}
+
+// unlist takes an order out of what finds it.
+func (s *state) unlist(o *notifyapi.Order) {
+	if settled(o) { // deleting what is not there copies the way to it
 		s.settled.Delete(stampOf(o))
 	}
 }

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/tidwall/btree"
+
+	"github.com/sidecart/sidecart/services/kit/trie"
 )
 
 // Set holds the open tasks of one shard with the indexes that a Worker needs. It is part of a journal state: Clone
 // takes constant time, and a Set that was committed is only read. A Task in it is never changed, only replaced, so
 // that its maps, whose nodes are copied when one of their entries changes, need hold no more than pointers.
 type Set struct {
-	tasks  btree.Map[string, *Task]
+	tasks  trie.Map[string, *Task]
 	due    btree.Map[string, *Task] // when a queued task is due or a claim ends, then the id
 	claims btree.Map[string, *Task] // claimant, then the end of the claim, then the id
 	parked btree.Map[string, *Task] // when it was parked, then the id
@@ -22,7 +24,7 @@ type Set struct {
 
 // Clone is an independent copy.
 func (s *Set) Clone() *Set {
-	return &Set{tasks: *s.tasks.Copy(), due: *s.due.Copy(), claims: *s.claims.Copy(), parked: *s.parked.Copy()}
+	return &Set{tasks: s.tasks.Clone(), due: *s.due.Copy(), claims: *s.claims.Copy(), parked: *s.parked.Copy()}
 }
 
 // Len is the number of open tasks.
@@ -58,7 +60,8 @@ func (s *Set) Put(t Task) {
 
 // Remove forgets the task; one that is not there is passed over.
 func (s *Set) Remove(id string) {
-	if t, ok := s.tasks.Delete(id); ok {
+	if t, ok := s.tasks.Get(id); ok {
+		s.tasks.Delete(id)
 		s.unlist(t)
 	}
 }
@@ -76,10 +79,14 @@ func (s *Set) unlist(t *Task) {
 	}
 }
 
-// All gives every open task in the order of the ids.
+// All gives every open task, in no order that means anything.
 func (s *Set) All() iter.Seq[Task] {
 	return func(yield func(Task) bool) {
-		s.tasks.Scan(func(_ string, t *Task) bool { return yield(*t) })
+		for _, t := range s.tasks.All() {
+			if !yield(*t) {
+				return
+			}
+		}
 	}
 }
 

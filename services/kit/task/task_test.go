@@ -190,6 +190,7 @@ func checkIndexes(t *rapid.T, s *Set, at time.Time) {
 				ids = append(ids, task.ID)
 			}
 		}
+		slices.Sort(ids)
 		return ids
 	}
 	ids := func(tasks []Task) []string {
