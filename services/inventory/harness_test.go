@@ -26,6 +26,7 @@ import (
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/httpx/httpxtest"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
@@ -125,21 +126,31 @@ type answer struct {
 }
 
 func (s *shop) call(method, path string, body any) answer {
+	return s.callAs(identity.Caller{}, method, path, body)
+}
+
+// callAs calls for somebody whom the gateway names; the zero Caller is from inside.
+func (s *shop) callAs(who identity.Caller, method, path string, body any) answer {
 	var raw []byte
 	if body != nil {
 		var err error
 		raw, err = json.Marshal(body)
 		require.NoError(s.t, err)
 	}
-	return s.send(method, path, "application/json", raw)
+	return s.sendAs(who, method, path, "application/json", raw)
 }
 
 func (s *shop) send(method, path, contentType string, body []byte) answer {
+	return s.sendAs(identity.Caller{}, method, path, contentType, body)
+}
+
+func (s *shop) sendAs(who identity.Caller, method, path, contentType string, body []byte) answer {
 	request := func(prefix string) *http.Request {
 		r := httptest.NewRequestWithContext(s.t.Context(), method, prefix+path, bytes.NewReader(body))
 		if body != nil {
 			r.Header.Set("Content-Type", contentType)
 		}
+		who.Put(r.Header)
 		return r
 	}
 	w := httptest.NewRecorder()

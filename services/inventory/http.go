@@ -11,11 +11,12 @@ import (
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
 func (s *Service) putItem(c echo.Context) error {
-	sku, err := skuParam(c)
+	sku, err := stockParam(c)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (s *Service) itemsAfter(ctx context.Context, cursor string, limit int) (htt
 }
 
 func (s *Service) restock(c echo.Context) error {
-	sku, err := skuParam(c)
+	sku, err := stockParam(c)
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (s *Service) restock(c echo.Context) error {
 }
 
 func (s *Service) reserve(c echo.Context) error {
-	sku, err := skuParam(c)
+	sku, err := stockParam(c)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (s *Service) release(c echo.Context) error {
 }
 
 func (s *Service) resolve(c echo.Context, command func(sku, id string) journal.Command) error {
-	sku, err := skuParam(c)
+	sku, err := stockParam(c)
 	if err != nil {
 		return err
 	}
@@ -200,6 +201,14 @@ func (s *Service) postHoldRelease(c echo.Context) error {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// stockParam is skuParam for changes. The stock is the shop's own: operators and services of a tenant have no say in it.
+func stockParam(c echo.Context) (string, error) {
+	if !identity.Of(c.Request().Header).OfShop() {
+		return "", errs.New(errs.Forbidden, errs.CodeForbidden, "the stock is the shop's own, and your tenant is another")
+	}
+	return skuParam(c)
 }
 
 func skuParam(c echo.Context) (string, error) {

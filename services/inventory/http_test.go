@@ -13,8 +13,10 @@ import (
 
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
+	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/httpx/httpxtest"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 )
@@ -40,6 +42,32 @@ func TestItemsOverHTTP(t *testing.T) {
 		s.call("POST", "/v1/inventory/mug/restock", map[string]any{"id": "d1", "quantity": 5}).refused(422, "id_reused")
 		s.call("POST", "/v1/inventory/none/restock", map[string]any{"id": "d1", "quantity": 5}).refused(404, "unknown_sku")
 		s.stock("mug", 7, 0, 0)
+	})
+}
+
+// TestTheStockIsTheShops tries every change as an operator of a tenant; the gateway has looked at the role already.
+func TestTheStockIsTheShops(t *testing.T) {
+	inShop(t, 2, func(s *shop) {
+		<-s.service.journal.Loaded()
+		s.put("mug", 3)
+		put := map[string]any{"title": "Mug", "price": map[string]any{"amount": 1, "currency": "EUR"}, "quantity": 3}
+		operator := func(tenant string) identity.Caller {
+			return identity.Caller{Subject: "o", Tenant: tenant, Roles: []string{identity.RoleOperator, identity.RoleService}}
+		}
+		before := s.item("mug")
+		for _, who := range []identity.Caller{operator("acme"), identity.Nobody()} {
+			s.callAs(who, "PUT", "/v1/inventory/mug", put).refused(403, errs.CodeForbidden)
+			s.callAs(who, "PUT", "/v1/inventory/cup", put).refused(403, errs.CodeForbidden)
+			s.callAs(who, "POST", "/v1/inventory/mug/restock", map[string]any{"id": "d", "quantity": 4}).refused(403, errs.CodeForbidden)
+			s.callAs(who, "POST", "/v1/inventory/mug/reservations", map[string]any{"id": "r", "quantity": 1}).refused(403, errs.CodeForbidden)
+			for _, verb := range []string{"confirm", "release"} {
+				s.callAs(who, "POST", "/v1/inventory/mug/reservations/r/"+verb, nil).refused(403, errs.CodeForbidden)
+			}
+			s.callAs(who, "GET", "/v1/inventory/mug", nil).is(200, nil)
+			s.callAs(who, "GET", "/v1/inventory", nil).is(200, nil)
+		}
+		assert.Equal(t, before, s.item("mug"))
+		s.callAs(operator(""), "POST", "/v1/inventory/mug/restock", map[string]any{"id": "d", "quantity": 4}).is(200, nil)
 	})
 }
 

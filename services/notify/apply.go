@@ -12,7 +12,12 @@ import (
 func apply(s *state, at journal.At, event journal.Event) {
 	switch e := event.(type) {
 	case notifyapi.Queued:
-		s.change(at, e.OrderID, func(o *notifyapi.Order) { o.Messages = append(o.Messages, e.Messages...) })
+		s.change(at, e.OrderID, func(o *notifyapi.Order) {
+			if e.Customer != "" {
+				o.Customer, o.Tenant = e.Customer, e.Tenant
+			}
+			o.Messages = append(o.Messages, e.Messages...)
+		})
 		for i, m := range e.Messages {
 			s.open.Set(m.ID, e.OrderID)
 			s.set(m.Channel).Put(e.Tasks[i])
@@ -40,6 +45,7 @@ func apply(s *state, at journal.At, event journal.Event) {
 func (s *state) change(at journal.At, orderID string, change func(*notifyapi.Order)) {
 	next := notifyapi.Order{ID: orderID}
 	if o := s.order(orderID); o != nil {
+		next.Customer, next.Tenant = o.Customer, o.Tenant
 		next.Messages = append([]notifyapi.Message(nil), o.Messages...)
 	}
 	change(&next)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/kit/task"
 	"github.com/sidecart/sidecart/services/notify/notifyapi"
@@ -40,7 +41,7 @@ func (s sender) sendMail(ctx context.Context, m notifyapi.Message) task.Outcome 
 	if !isAddress(m.To) {
 		return task.GiveUp("the address is not one that mail can be sent to")
 	}
-	_, err := s.bindings.Invoke(ctx, bindingMail, "create", []byte(mailBody(m)), map[string]string{
+	_, err := s.bindings.Invoke(ctx, bindingMail, "create", []byte(mailBody(m, httpx.TraceID(ctx))), map[string]string{
 		"emailFrom": s.from, "emailTo": m.To, "subject": plain(m.Subject),
 	})
 	if err != nil {
@@ -60,9 +61,11 @@ func (s sender) sendSMS(ctx context.Context, m notifyapi.Message) task.Outcome {
 	if err != nil {
 		return task.GiveUp("the message cannot be encoded")
 	}
-	_, err = s.bindings.Invoke(ctx, bindingSMS, "post", data, map[string]string{
-		"Idempotency-Key": m.ID, "Content-Type": "application/json",
-	})
+	headers := map[string]string{"Idempotency-Key": m.ID, "Content-Type": "application/json"}
+	if id := httpx.TraceID(ctx); id != "" {
+		headers[httpx.HeaderTraceID] = id
+	}
+	_, err = s.bindings.Invoke(ctx, bindingSMS, "post", data, headers)
 	if refused, ok := errors.AsType[*sidecar.BindingError](err); ok {
 		switch refused.Status {
 		case http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusGone, http.StatusRequestEntityTooLarge,

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/notify/notifyapi"
 )
@@ -12,6 +13,7 @@ import (
 // records them claims them in the same commit.
 type queue struct {
 	OrderID  string
+	Owner    identity.Owner // of the order
 	Messages []notifyapi.Message
 	By       string
 	Lease    time.Duration

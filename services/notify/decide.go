@@ -53,13 +53,13 @@ func decideQueue(s *state, at journal.At, c queue) (any, []journal.Event, error)
 			events = append(events, notifyapi.Restored{Order: view.Doc})
 		}
 	}
-	queued := notifyapi.Queued{OrderID: c.OrderID}
+	queued := notifyapi.Queued{OrderID: c.OrderID, Customer: c.Owner.Subject, Tenant: c.Owner.Tenant}
 	for _, m := range c.Messages {
 		if _, made := messageOf(o, m.ID); made {
 			continue
 		}
 		m.Status = notifyapi.StatusQueued
-		t := task.NewClaimed(m.ID, at.Time, c.By, c.Lease)
+		t := task.NewClaimed(m.ID, at.Time, c.By, c.Lease).In(at.Trace)
 		m.Attempts = t.Attempts
 		queued.Messages = append(queued.Messages, m)
 		queued.Tasks = append(queued.Tasks, t)

@@ -29,11 +29,11 @@ var (
 func events(order string, to orderapi.Contact) []journal.Event {
 	lines := []orderapi.Line{{SKU: "mug", Title: "Blue mug", Quantity: 2, UnitPrice: price}}
 	return []journal.Event{
-		orderapi.Placed{OrderID: order, Contact: to, Lines: lines, Total: price, PayBy: start},
-		orderapi.Paid{OrderID: order, Contact: to, Lines: lines, Total: price},
-		orderapi.Cancelled{OrderID: order, Contact: to, Total: price, Reason: orderapi.ReasonCustomer},
-		orderapi.Refunded{OrderID: order, Contact: to, Amount: price, ChargeID: "ch_1"},
-		orderapi.Refunded{OrderID: order, Contact: to, Amount: price, ChargeID: "ch_2"},
+		orderapi.Placed{OrderID: order, Customer: "ann", Contact: to, Lines: lines, Total: price, PayBy: start},
+		orderapi.Paid{OrderID: order, Customer: "ann", Contact: to, Lines: lines, Total: price},
+		orderapi.Cancelled{OrderID: order, Customer: "ann", Contact: to, Total: price, Reason: orderapi.ReasonCustomer},
+		orderapi.Refunded{OrderID: order, Customer: "ann", Contact: to, Amount: price, ChargeID: "ch_1"},
+		orderapi.Refunded{OrderID: order, Customer: "ann", Contact: to, Amount: price, ChargeID: "ch_2"},
 	}
 }
 
@@ -101,9 +101,11 @@ func TestAddresses(t *testing.T) {
 	} {
 		require.False(t, isAddress(bad), "%q", bad)
 	}
-	body := mailBody(notifyapi.Message{ID: "id", Text: "<script>"})
+	body := mailBody(notifyapi.Message{ID: "id", Text: "<script>"}, "")
 	require.Contains(t, body, "&lt;script&gt;")
 	require.Contains(t, body, "Message-ID: id")
+	require.NotContains(t, body, "X-Trace-Id")
+	require.Contains(t, mailBody(notifyapi.Message{ID: "id"}, "4bf92f3577b34da6a3ce929d0e0e4736"), "\nX-Trace-Id: 4bf92f3577b34da6a3ce929d0e0e4736<")
 }
 
 // book is a shard with the views that its archiver would have written.

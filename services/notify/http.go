@@ -10,6 +10,7 @@ import (
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/follow"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/notify/notifyapi"
 )
 
@@ -23,7 +24,8 @@ func (s *Service) Register(g *echo.Group) {
 }
 
 // getNotifications lists what was or will be said about an order, the oldest first. An order that notify has not
-// heard of yet is no error: it learns of orders a moment after they are placed. The cursor counts what came before.
+// heard of yet is no error: it learns of orders a moment after they are placed. To whom the order does not belong it is one of
+// those. The cursor counts what came before.
 func (s *Service) getNotifications(c echo.Context) error {
 	id, err := httpx.PathParam(c, "id")
 	if err != nil {
@@ -42,6 +44,9 @@ func (s *Service) getNotifications(c echo.Context) error {
 	o, err := s.find(c.Request().Context(), id)
 	if err != nil {
 		return err
+	}
+	if !(identity.Owner{Tenant: o.Tenant, Subject: o.Customer}).Admits(identity.Of(c.Request().Header)) {
+		o = notifyapi.Order{}
 	}
 	answer := httpx.List[notifyapi.Notification]{Items: []notifyapi.Notification{}}
 	made := o.Messages[min(from, len(o.Messages)):]

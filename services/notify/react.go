@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/services/kit/follow"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/notify/notifyapi"
 	"github.com/sidecart/sidecart/services/order/orderapi"
@@ -20,25 +21,25 @@ var reasons = map[string]string{
 func reactions(writer string, lease time.Duration) follow.Reactions {
 	return follow.React(
 		follow.On(func(_ journal.At, e orderapi.Placed) []follow.Routed {
-			return queued(e.OrderID, whenPlaced(e), writer, lease)
+			return queued(e.OrderID, identity.Owner{Tenant: e.Tenant, Subject: e.Customer}, whenPlaced(e), writer, lease)
 		}),
 		follow.On(func(_ journal.At, e orderapi.Paid) []follow.Routed {
-			return queued(e.OrderID, whenPaid(e), writer, lease)
+			return queued(e.OrderID, identity.Owner{Tenant: e.Tenant, Subject: e.Customer}, whenPaid(e), writer, lease)
 		}),
 		follow.On(func(_ journal.At, e orderapi.Cancelled) []follow.Routed {
-			return queued(e.OrderID, whenCancelled(e), writer, lease)
+			return queued(e.OrderID, identity.Owner{Tenant: e.Tenant, Subject: e.Customer}, whenCancelled(e), writer, lease)
 		}),
 		follow.On(func(_ journal.At, e orderapi.Refunded) []follow.Routed {
-			return queued(e.OrderID, whenRefunded(e), writer, lease)
+			return queued(e.OrderID, identity.Owner{Tenant: e.Tenant, Subject: e.Customer}, whenRefunded(e), writer, lease)
 		}),
 	)
 }
 
-func queued(orderID string, made []notifyapi.Message, writer string, lease time.Duration) []follow.Routed {
+func queued(orderID string, owner identity.Owner, made []notifyapi.Message, writer string, lease time.Duration) []follow.Routed {
 	if len(made) == 0 {
 		return nil
 	}
-	return []follow.Routed{{AggregateID: orderID, Cmd: queue{OrderID: orderID, Messages: made, By: writer, Lease: lease}}}
+	return []follow.Routed{{AggregateID: orderID, Cmd: queue{OrderID: orderID, Owner: owner, Messages: made, By: writer, Lease: lease}}}
 }
 
 func whenPlaced(e orderapi.Placed) []notifyapi.Message {

@@ -18,6 +18,7 @@ import (
 	"github.com/sidecart/sidecart/services/kit/follow"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/httpx/httpxtest"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/kit/task/tasktest"
@@ -124,11 +125,17 @@ func (s *shop) after(d time.Duration) {
 	synctest.Wait()
 }
 
-// get asks for a list and holds the answer against the contract.
+// get asks for a list from inside and holds the answer against the contract.
 func (s *shop) get(order, query string) (status int, list httpx.List[notifyapi.Notification]) {
+	return s.getAs(identity.Caller{}, order, query)
+}
+
+// getAs is get for somebody whom the gateway names; the zero Caller is from inside.
+func (s *shop) getAs(who identity.Caller, order, query string) (status int, list httpx.List[notifyapi.Notification]) {
 	const path = "/v1/orders/%s/notifications%s"
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://notify"+fmt.Sprintf(path, order, query), nil)
 	require.NoError(s.t, err)
+	who.Put(r.Header)
 	res, err := s.w.Client().Do(r)
 	require.NoError(s.t, err)
 	body, err := io.ReadAll(res.Body)
@@ -174,6 +181,58 @@ func TestEveryEventIsToldOnEveryChannelOnce(t *testing.T) {
 			require.Equal(t, 1, s.post.mails[n.MessageID]+s.post.texts[n.MessageID])
 		}
 		require.Empty(t, s.said("nobody"))
+	})
+}
+
+// TestNotificationsAreOfTheOrdersOwner asks while the order is in memory and once it is archived; an order from before there
+// were owners is shown to operators only, until more happens to it.
+func TestNotificationsAreOfTheOrdersOwner(t *testing.T) {
+	inShop(t, Config{ArchiveAfter: 10 * time.Second}, journaltest.Faults{}, func(s *shop) {
+		of := func(order, customer, tenant string, e orderapi.Paid) orderapi.Paid {
+			e.OrderID, e.Customer, e.Tenant = order, customer, tenant
+			return e
+		}
+		paid := events("o", both)[1].(orderapi.Paid)
+		s.order.Append("o", of("o", "ann", "", paid))
+		s.order.Append("t", of("t", "ann", "acme", paid))
+		s.order.Append("old", of("old", "", "", paid))
+		who := func(subject, tenant, role string) identity.Caller {
+			return identity.Caller{Subject: subject, Tenant: tenant, Roles: []string{role}}
+		}
+		const customer, operator = identity.RoleCustomer, identity.RoleOperator
+		check := func(ofOld int) {
+			t.Helper()
+			for _, c := range []struct {
+				who       identity.Caller
+				o, t, old int
+			}{
+				{who("ann", "", customer), 2, 0, ofOld},
+				{who("ann", "acme", customer), 0, 2, 0},
+				{who("eve", "", customer), 0, 0, 0},
+				{who("eve", "acme", customer), 0, 0, 0},
+				{who("olga", "", operator), 2, 0, max(ofOld, 2)},
+				{who("otto", "acme", operator), 0, 2, 0},
+				{who("crm", "", identity.RoleService), 0, 0, 0},
+				{identity.Nobody(), 0, 0, 0},
+				{identity.Caller{}, 2, 2, max(ofOld, 2)},
+			} {
+				for order, want := range map[string]int{"o": c.o, "t": c.t, "old": c.old, "unknown": 0} {
+					status, list := s.getAs(c.who, order, "")
+					require.Equal(t, http.StatusOK, status)
+					require.Len(t, list.Items, want, "%s as %+v", order, c.who)
+				}
+			}
+		}
+		s.after(time.Second)
+		check(0)
+		s.after(time.Minute)
+		require.Len(t, s.w.Store.Keys("notify/view/order/"), 3)
+		check(0)
+		more := events("old", both)[3].(orderapi.Refunded)
+		more.Customer, more.Tenant = "ann", ""
+		s.order.Append("old", more)
+		s.after(time.Second)
+		check(4)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/money"
 	"github.com/sidecart/sidecart/services/notify/notifyapi"
 	"github.com/sidecart/sidecart/services/order/orderapi"
@@ -140,8 +141,12 @@ func messages(name, occasion string, to orderapi.Contact, f facts) []notifyapi.M
 	return made
 }
 
-// mailBody is what the mail binding is given. It sends HTML and sets no Message-ID header, so the text is escaped
-// and the id stands in its last line.
-func mailBody(m notifyapi.Message) string {
-	return "<pre style=\"font-family:inherit;white-space:pre-wrap\">" + html.EscapeString(m.Text) + "\n-- \nMessage-ID: " + m.ID + "</pre>\n"
+// mailBody is what the mail binding is given. It sends HTML and sets no headers of ours, so the text is escaped and what would be
+// headers, the message's id and the trace id if there is one, stands behind it.
+func mailBody(m notifyapi.Message, traceID string) string {
+	footer := "\n-- \nMessage-ID: " + m.ID
+	if traceID != "" {
+		footer += "\n" + httpx.HeaderTraceID + ": " + traceID
+	}
+	return "<pre style=\"font-family:inherit;white-space:pre-wrap\">" + html.EscapeString(m.Text) + footer + "</pre>\n"
 }

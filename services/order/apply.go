@@ -53,7 +53,7 @@ func (machine) Apply(s *state, at journal.At, event journal.Event) {
 func orderOf(e orderapi.Placed, at journal.At) orderapi.Order {
 	return orderapi.Order{
 		ID: e.OrderID, Seq: at.Seq, Fingerprint: e.Fingerprint, Status: orderapi.StatusAwaitingPayment,
-		Customer: e.Customer, Contact: e.Contact, Lines: e.Lines, Total: e.Total,
+		Customer: e.Customer, Tenant: e.Tenant, Contact: e.Contact, Lines: e.Lines, Total: e.Total,
 		PayBy: e.PayBy, PlacedAt: e.PlacedAt, ChangedAt: at.Time,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/money"
 	"github.com/sidecart/sidecart/services/order/orderapi"
@@ -17,6 +18,7 @@ type placeOrder struct {
 	OrderID     string
 	Fingerprint string
 	Customer    string
+	Tenant      string // of the customer
 	Contact     orderapi.Contact
 	Lines       []orderapi.Line
 	Total       money.Money
@@ -34,6 +36,7 @@ type placement struct {
 // requestPayment starts a payment attempt. Answer: orderapi.Order.
 type requestPayment struct {
 	OrderID string
+	By      identity.Caller
 	Method  string
 	Look    look
 }
@@ -41,6 +44,7 @@ type requestPayment struct {
 // cancelOrder is the customer's wish. Answer: orderapi.Order.
 type cancelOrder struct {
 	OrderID string
+	By      identity.Caller
 	Look    look
 }
 

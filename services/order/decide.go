@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
@@ -51,6 +52,15 @@ func find(s *state, id string, l look) (*orderapi.Order, []journal.Event, error)
 	return &view.Doc, []journal.Event{orderapi.Restored{Order: view.Doc}}, nil
 }
 
+// findFor is find for somebody who asks: an order that they have no say in is unknown to them.
+func findFor(by identity.Caller, s *state, id string, l look) (*orderapi.Order, error) {
+	o, _, err := find(s, id, l)
+	if err == nil && !ownerOf(o).Admits(by) {
+		return nil, refuseUnknown(id)
+	}
+	return o, err
+}
+
 func decidePlace(s *state, at journal.At, c placeOrder) (any, []journal.Event, error) {
 	first := s.order(c.OrderID)
 	if first == nil {
@@ -76,14 +86,14 @@ func decidePlace(s *state, at journal.At, c placeOrder) (any, []journal.Event, e
 		return nil, nil, refuseHoldOver()
 	}
 	event := orderapi.Placed{
-		OrderID: c.OrderID, Fingerprint: c.Fingerprint, Customer: c.Customer, Contact: c.Contact,
+		OrderID: c.OrderID, Fingerprint: c.Fingerprint, Customer: c.Customer, Tenant: c.Tenant, Contact: c.Contact,
 		Lines: c.Lines, Total: c.Total, PayBy: payBy.UTC(), PlacedAt: at.Time,
 	}
 	return placement{Order: orderOf(event, at)}, []journal.Event{event}, nil
 }
 
 func decidePayment(s *state, at journal.At, c requestPayment) (any, []journal.Event, error) {
-	o, _, err := find(s, c.OrderID, c.Look)
+	o, err := findFor(c.By, s, c.OrderID, c.Look)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,7 +122,7 @@ func decidePayment(s *state, at journal.At, c requestPayment) (any, []journal.Ev
 }
 
 func decideCancel(s *state, at journal.At, c cancelOrder) (any, []journal.Event, error) {
-	o, _, err := find(s, c.OrderID, c.Look)
+	o, err := findFor(c.By, s, c.OrderID, c.Look)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -166,6 +176,7 @@ func decideArchive(s *state, c archiveOrders) (int, []journal.Event) {
 
 func cancellation(o *orderapi.Order, at journal.At, reason string) orderapi.Cancelled {
 	return orderapi.Cancelled{
-		OrderID: o.ID, Reason: reason, Customer: o.Customer, Contact: o.Contact, Lines: o.Lines, Total: o.Total, CancelledAt: at.Time,
+		OrderID: o.ID, Reason: reason, Customer: o.Customer, Tenant: o.Tenant, Contact: o.Contact,
+		Lines: o.Lines, Total: o.Total, CancelledAt: at.Time,
 	}
 }

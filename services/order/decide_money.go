@@ -65,7 +65,7 @@ func decideRefund(s *state, at journal.At, c recordRefund) (any, []journal.Event
 		status = orderapi.StatusRefunded
 	}
 	return nil, append(events, orderapi.Refunded{
-		OrderID: o.ID, ChargeID: c.ChargeID, Amount: o.Total, Status: status, Customer: o.Customer,
+		OrderID: o.ID, ChargeID: c.ChargeID, Amount: o.Total, Status: status, Customer: o.Customer, Tenant: o.Tenant,
 		Contact: o.Contact, Lines: o.Lines, RefundedAt: at.Time,
 	}), nil
 }
@@ -90,8 +90,8 @@ func decideLoseStock(s *state, at journal.At, c loseStock) (any, []journal.Event
 
 func paidBy(o *orderapi.Order, at journal.At, c recordCharge) orderapi.Paid {
 	return orderapi.Paid{
-		OrderID: o.ID, Attempt: c.Attempt, ChargeID: c.ChargeID, Customer: o.Customer, Contact: o.Contact,
-		Lines: o.Lines, Total: o.Total, PaidAt: at.Time,
+		OrderID: o.ID, Attempt: c.Attempt, ChargeID: c.ChargeID, Customer: o.Customer, Tenant: o.Tenant,
+		Contact: o.Contact, Lines: o.Lines, Total: o.Total, PaidAt: at.Time,
 	}
 }
 

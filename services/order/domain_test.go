@@ -12,6 +12,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/kit/archive"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/money"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
@@ -32,7 +33,7 @@ func TestPlacingIsRecordedOnce(t *testing.T) {
 	assert.False(t, first.Replayed)
 	assert.Equal(t, start.Add(payWithin), first.Order.PayBy)
 
-	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	l.must(aCharge("a", 1, "ch"))
 	for _, archived := range []bool{false, true} {
 		if archived {
@@ -73,9 +74,9 @@ func TestNoOrderOutlivesItsHold(t *testing.T) {
 func TestOneAttemptAtATime(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
-	require.Len(t, l.must(requestPayment{OrderID: "a", Method: "card"}), 1)
-	require.Empty(t, l.must(requestPayment{OrderID: "a", Method: "card"}), "a repeat changes nothing")
-	_, _, err := l.do(requestPayment{OrderID: "a", Method: "transfer"})
+	require.Len(t, l.must(requestPayment{OrderID: "a", By: ada, Method: "card"}), 1)
+	require.Empty(t, l.must(requestPayment{OrderID: "a", By: ada, Method: "card"}), "a repeat changes nothing")
+	_, _, err := l.do(requestPayment{OrderID: "a", By: ada, Method: "transfer"})
 	requireCode(t, orderapi.CodePaymentPending, err)
 
 	require.Len(t, l.must(recordDecline{OrderID: "a", Attempt: 1, Reason: "card_declined"}), 1)
@@ -83,14 +84,14 @@ func TestOneAttemptAtATime(t *testing.T) {
 	shown := l.current("a").Answer().Payment
 	assert.Equal(t, &orderapi.PaymentAnswer{Method: "card", Status: "declined", Attempt: 1, Reason: "card_declined"}, shown)
 
-	events := l.must(requestPayment{OrderID: "a", Method: "transfer"})
+	events := l.must(requestPayment{OrderID: "a", By: ada, Method: "transfer"})
 	assert.Equal(t, 2, events[0].(orderapi.PaymentRequested).Attempt)
 	l.must(aCharge("a", 2, "ch"))
 	assert.Equal(t, orderapi.StatusPaid, l.current("a").Status)
-	require.Empty(t, l.must(requestPayment{OrderID: "a", Method: "transfer"}), "a repeat of what paid it")
-	_, _, err = l.do(requestPayment{OrderID: "a", Method: "card"})
+	require.Empty(t, l.must(requestPayment{OrderID: "a", By: ada, Method: "transfer"}), "a repeat of what paid it")
+	_, _, err = l.do(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	requireCode(t, orderapi.CodeAlreadyPaid, err)
-	_, _, err = l.do(cancelOrder{OrderID: "a"})
+	_, _, err = l.do(cancelOrder{OrderID: "a", By: ada})
 	requireCode(t, orderapi.CodeAlreadyPaid, err)
 }
 
@@ -98,10 +99,10 @@ func TestAttemptsAreBounded(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
 	for i := range orderapi.MaxAttempts {
-		l.must(requestPayment{OrderID: "a", Method: "card"})
+		l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 		l.must(recordDecline{OrderID: "a", Attempt: i + 1, Reason: "card_declined"})
 	}
-	_, _, err := l.do(requestPayment{OrderID: "a", Method: "card"})
+	_, _, err := l.do(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	requireCode(t, orderapi.CodeTooManyAttempts, err)
 }
 
@@ -109,7 +110,7 @@ func TestNotPaidInTime(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
 	l.pass(payWithin)
-	_, _, err := l.do(requestPayment{OrderID: "a", Method: "card"})
+	_, _, err := l.do(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	requireCode(t, orderapi.CodeOrderExpired, err)
 
 	require.Empty(t, l.must(timeOut{Until: start.Add(payWithin)}), "pay_by itself is not over yet")
@@ -118,16 +119,16 @@ func TestNotPaidInTime(t *testing.T) {
 	require.Len(t, l.must(timeOut{Until: l.at.Time}), 1)
 	require.Empty(t, l.must(timeOut{Until: l.at.Time}))
 	assert.Equal(t, orderapi.ReasonNotPaidInTime, l.current("a").CancelReason)
-	_, _, err = l.do(requestPayment{OrderID: "a", Method: "card"})
+	_, _, err = l.do(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	requireCode(t, orderapi.CodeOrderCancelled, err)
-	_, _, err = l.do(cancelOrder{OrderID: "a"})
+	_, _, err = l.do(cancelOrder{OrderID: "a", By: ada})
 	requireCode(t, orderapi.CodeAlreadyCancelled, err)
 }
 
 func TestAChargeAfterPayByStillPays(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
-	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	l.pass(payWithin + time.Second)
 	l.must(aCharge("a", 1, "ch"))
 	assert.Equal(t, orderapi.StatusPaid, l.current("a").Status)
@@ -137,8 +138,8 @@ func TestAChargeAfterPayByStillPays(t *testing.T) {
 func TestAChargeAfterCancellingIsRefundedOnce(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
-	l.must(requestPayment{OrderID: "a", Method: "card"})
-	l.must(cancelOrder{OrderID: "a"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
+	l.must(cancelOrder{OrderID: "a", By: ada})
 	l.archiveAll()
 	require.NotNil(t, l.s.order("a"), "an attempt is in flight: the order stays")
 
@@ -153,20 +154,20 @@ func TestAChargeAfterCancellingIsRefundedOnce(t *testing.T) {
 	require.Len(t, l.must(recordRefund{OrderID: "a", ChargeID: "ch"}), 1)
 	require.Empty(t, l.must(recordRefund{OrderID: "a", ChargeID: "ch"}))
 	assert.Equal(t, orderapi.StatusRefunded, l.current("a").Status)
-	_, _, err := l.do(cancelOrder{OrderID: "a"})
+	_, _, err := l.do(cancelOrder{OrderID: "a", By: ada})
 	requireCode(t, orderapi.CodeAlreadyRefunded, err)
 	l.archiveAll()
 	require.Nil(t, l.s.order("a"))
-	_, _, err = l.do(requestPayment{OrderID: "a", Method: "card"})
+	_, _, err = l.do(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	requireCode(t, orderapi.CodeAlreadyRefunded, err)
 }
 
 func TestASecondChargeIsRefundedAndTheOrderStaysPaid(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
-	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	l.must(recordDecline{OrderID: "a", Attempt: 1, Reason: "card_declined"})
-	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	l.must(aCharge("a", 1, "ch1")) // the provider changed its mind
 	l.must(aCharge("a", 2, "ch2"))
 	require.Equal(t, 1, count[orderapi.RefundRequested](l.events))
@@ -179,9 +180,9 @@ func TestASecondChargeIsRefundedAndTheOrderStaysPaid(t *testing.T) {
 func TestASecondChargeOfAnArchivedOrderIsRefunded(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
-	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	l.must(recordDecline{OrderID: "a", Attempt: 1, Reason: "card_declined"})
-	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	l.must(aCharge("a", 2, "ch2"))
 	l.archiveAll()
 	require.Nil(t, l.s.order("a"))
@@ -194,7 +195,7 @@ func TestASecondChargeOfAnArchivedOrderIsRefunded(t *testing.T) {
 func TestLostStockOfAnArchivedOrder(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
-	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	l.must(aCharge("a", 1, "ch"))
 	l.archiveAll()
 	require.Nil(t, l.s.order("a"))
@@ -214,7 +215,7 @@ func TestLostStockOfAnArchivedOrder(t *testing.T) {
 func TestWhatCannotBeIsRefused(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
-	l.must(requestPayment{OrderID: "a", Method: "card"})
+	l.must(requestPayment{OrderID: "a", By: ada, Method: "card"})
 	_, _, err := l.do(aCharge("a", 2, "ch"))
 	requireCode(t, "unknown_attempt", err)
 	wrong := aCharge("a", 1, "ch")
@@ -226,7 +227,7 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 	requireCode(t, "charge_conflict", err)
 	_, _, err = l.do(recordRefund{OrderID: "a", ChargeID: "ch"})
 	requireCode(t, "unknown_charge", err)
-	for _, cmd := range []any{requestPayment{OrderID: "x", Method: "card"}, cancelOrder{OrderID: "x"}, aCharge("x", 1, "ch"),
+	for _, cmd := range []any{requestPayment{OrderID: "x", By: ada, Method: "card"}, cancelOrder{OrderID: "x", By: ada}, aCharge("x", 1, "ch"),
 		recordDecline{OrderID: "x", Attempt: 1}, recordRefund{OrderID: "x"}, loseStock{OrderID: "x"}} {
 		_, _, err = l.do(cmd)
 		requireCode(t, orderapi.CodeUnknownOrder, err)
@@ -236,7 +237,7 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 func TestArchivingLeavesOutWhatChanged(t *testing.T) {
 	l := newLedger(t)
 	l.must(aPlacement("a", start))
-	l.must(cancelOrder{OrderID: "a"})
+	l.must(cancelOrder{OrderID: "a", By: ada})
 	seq := l.s.order("a").Seq
 	require.Empty(t, l.must(archiveOrders{[]archive.Ref{{ID: "a", Seq: seq - 1}, {ID: "gone", Seq: 1}}}))
 	require.Len(t, l.must(archiveOrders{[]archive.Ref{{ID: "a", Seq: seq}}}), 1)
@@ -278,16 +279,19 @@ func TestACustomersOrdersNewestFirst(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, []string{"o4", "o3", "o2", "o1", "o0"}, ids(l.s.ofCustomer("ada", stamp{}, 10)))
-	first := l.s.ofCustomer("ada", stamp{}, 2)
-	require.Equal(t, []string{"o2", "o1"}, ids(l.s.ofCustomer("ada", customerKey(first[1]).stamp, 2)))
-	require.Empty(t, l.s.ofCustomer("eve", stamp{}, 10))
+	require.Equal(t, []string{"o4", "o3", "o2", "o1", "o0"}, ids(l.s.ofOwner("ada", stamp{}, 10)))
+	first := l.s.ofOwner("ada", stamp{}, 2)
+	require.Equal(t, []string{"o2", "o1"}, ids(l.s.ofOwner("ada", ownerKey(first[1]).stamp, 2)))
+	require.Empty(t, l.s.ofOwner("eve", stamp{}, 10))
 }
 
 func TestAnOrdersIDIsItsNameForEver(t *testing.T) {
-	for _, n := range []struct{ caller, key string }{{"", "k"}, {"", ""}, {"ada", "k"}, {strings.Repeat("a", 200), strings.Repeat("k", 128)}} {
+	for _, n := range []struct{ tenant, subject, caller, key string }{
+		{"", "", "", "k"}, {"", "", "", ""}, {"", "ada", "ada", "k"}, {"acme", "ada", "acme\x00ada", "k"},
+		{"", strings.Repeat("a", 200), strings.Repeat("a", 200), strings.Repeat("k", 128)},
+	} {
 		want := uuid.NewSHA1(orderNamespace, fmt.Appendf(nil, "%d:%s%s", len(n.caller), n.caller, n.key)).String()
-		assert.Equal(t, want, orderID(n.caller, n.key))
+		assert.Equal(t, want, orderID(identity.Owner{Tenant: n.tenant, Subject: n.subject}, n.key))
 	}
-	assert.Equal(t, "6e97fd52", orderID("", "k")[:8], "changing it would make every repeat a new order")
+	assert.Equal(t, "6e97fd52", orderID(inside.Owner(), "k")[:8], "changing it would make every repeat of before there were accounts a new order")
 }

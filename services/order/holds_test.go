@@ -161,7 +161,7 @@ func TestACallIsBounded(t *testing.T) {
 	h := newHolder(nil)
 	fill := func(orders, lines int) {
 		for range orders {
-			w := &holding{ask: inventoryapi.HoldRequest{ID: orderID("", "k"), HoldSeconds: 86_400}}
+			w := &holding{ask: inventoryapi.HoldRequest{ID: orderID(inside.Owner(), "k"), HoldSeconds: 86_400}}
 			for i := range lines {
 				w.ask.Lines = append(w.ask.Lines, inventoryapi.HoldLine{SKU: sku(i), Quantity: orderapi.MaxLineQuantity})
 			}

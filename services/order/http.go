@@ -8,12 +8,10 @@ import (
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/follow"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
-
-// anonymous is the caller until there are accounts.
-const anonymous = ""
 
 // Register adds the routes of the contract, of the journal and of operating.
 func (s *Service) Register(g *echo.Group) {
@@ -37,10 +35,14 @@ func (s *Service) postOrder(c echo.Context) error {
 	if err := httpx.Decode(c, &request); err != nil {
 		return err
 	}
+	by := identity.Of(c.Request().Header)
+	if request.Customer, err = checkOwner(by, "/customer", request.Customer); err != nil {
+		return err
+	}
 	if err := checkPlace(request); err != nil {
 		return err
 	}
-	placed, err := s.place(c.Request().Context(), orderID(anonymous, key), request)
+	placed, err := s.place(c.Request().Context(), orderID(by.Owner(), key), by.Tenant, request)
 	if err != nil {
 		return err
 	}
@@ -60,6 +62,9 @@ func (s *Service) getOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if !ownerOf(o).Admits(identity.Of(c.Request().Header)) {
+		return refuseUnknown(id)
+	}
 	return c.JSON(http.StatusOK, o.Answer())
 }
 
@@ -68,17 +73,15 @@ func (s *Service) getOrders(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if customer == "" {
-		return errs.InvalidField("customer", "this query parameter is required")
-	}
-	if err := checkCustomer("customer", customer); err != nil {
+	by := identity.Of(c.Request().Header)
+	if customer, err = checkOwner(by, "customer", customer); err != nil {
 		return err
 	}
 	cursor, limit, err := httpx.Page(c)
 	if err != nil {
 		return err
 	}
-	orders, next, err := s.list(c.Request().Context(), customer, cursor, limit)
+	orders, next, err := s.list(c.Request().Context(), listOwner(by.Tenant, customer), cursor, limit)
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (s *Service) postPayment(c echo.Context) error {
 	if err := checkMethod(request.Method); err != nil {
 		return err
 	}
-	return s.change(c, http.StatusAccepted, id, requestPayment{OrderID: id, Method: request.Method})
+	return s.change(c, http.StatusAccepted, id, requestPayment{OrderID: id, By: identity.Of(c.Request().Header), Method: request.Method})
 }
 
 func (s *Service) postCancel(c echo.Context) error {
@@ -109,7 +112,7 @@ func (s *Service) postCancel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.change(c, http.StatusOK, id, cancelOrder{OrderID: id})
+	return s.change(c, http.StatusOK, id, cancelOrder{OrderID: id, By: identity.Of(c.Request().Header)})
 }
 
 // change runs a command whose answer is the order. An order that is unknown here may have been placed at another

@@ -75,7 +75,7 @@ func TestAServiceWithAMillionFinishedOrdersStarts(t *testing.T) {
 
 	// What is long gone is found, repeated and listed as if it were in memory.
 	for i := 0; i < pastOrders; i += pastOrders/50 - 1 {
-		o := s.get(orderID(anonymous, pastKey(i)))
+		o := s.get(orderID(inside.Owner(), pastKey(i)))
 		require.Equal(t, orderapi.StatusPaid, o.Status)
 		require.Equal(t, pastRequest(i).Customer, o.Customer)
 		repeat := s.place(pastKey(i), pastRequest(i))
@@ -236,7 +236,7 @@ func archivePast(ctx context.Context, log *journal.Journal[*state]) ([]*pastBatc
 	open := make([]*pastBatch, log.Shards())
 	var all []*pastBatch
 	for i := range pastOrders {
-		shard := log.ShardOf(orderID(anonymous, pastKey(i)))
+		shard := log.ShardOf(orderID(inside.Owner(), pastKey(i)))
 		if open[shard] == nil || len(open[shard].orders) == archivedAtOnce {
 			open[shard] = &pastBatch{shard: shard}
 			all = append(all, open[shard])
@@ -249,7 +249,7 @@ func archivePast(ctx context.Context, log *journal.Journal[*state]) ([]*pastBatc
 		work.Go(func() error {
 			var gone orderapi.Archived
 			for _, i := range b.orders {
-				gone.OrderIDs = append(gone.OrderIDs, orderID(anonymous, pastKey(i)))
+				gone.OrderIDs = append(gone.OrderIDs, orderID(inside.Owner(), pastKey(i)))
 			}
 			result, err := log.DoShard(ctx, b.shard, gone)
 			b.seq = result.Seq
@@ -288,10 +288,10 @@ func viewPast(ctx context.Context, api dapr.Client, all []*pastBatch) error {
 
 // livePast is an order's life: placed, asked to be paid, paid.
 func livePast(s *state, b *pastBatch, i int) (*orderapi.Order, error) {
-	id, r := orderID(anonymous, pastKey(i)), pastRequest(i)
+	id, r := orderID(inside.Owner(), pastKey(i)), pastRequest(i)
 	place := aPlacement(id, start)
 	place.Fingerprint, place.Customer, place.Contact = fingerprint(r), r.Customer, r.Contact
-	for step, cmd := range []journal.Command{place, requestPayment{OrderID: id, Method: "card"}, aCharge(id, 1, uuid.NewString())} {
+	for step, cmd := range []journal.Command{place, requestPayment{OrderID: id, By: inside, Method: "card"}, aCharge(id, 1, uuid.NewString())} {
 		at := journal.At{Shard: b.shard, Seq: b.seq, Time: pastTime(i).Add(time.Duration(step) * time.Second)}
 		_, events, err := machine{}.Decide(s, at, cmd)
 		if err != nil {
@@ -319,7 +319,7 @@ func listPast(ctx context.Context, api dapr.Client) error {
 			for c := from; c < min(from+archivedAtOnce, pastCustomers); c++ {
 				var entries []archive.Entry
 				for i := c; i < pastOrders; i += pastCustomers {
-					entries = append(entries, archive.Entry{ID: orderID(anonymous, pastKey(i)), At: pastTime(i)})
+					entries = append(entries, archive.Entry{ID: orderID(inside.Owner(), pastKey(i)), At: pastTime(i)})
 				}
 				if err := lists.Add(ctx, pastRequest(c).Customer, entries); err != nil {
 					return err
@@ -379,9 +379,9 @@ func placeTail(ctx context.Context, t *testing.T, log *archive.Journal[*state, o
 func TestTheIndexFollowsFromArchivedEventsAlone(t *testing.T) {
 	l := newLedger(t)
 	for i := range 250 {
-		id := orderID(anonymous, pastKey(i))
+		id := orderID(inside.Owner(), pastKey(i))
 		l.must(aPlacement(id, l.at.Time))
-		l.must(requestPayment{OrderID: id, Method: "card"})
+		l.must(requestPayment{OrderID: id, By: inside, Method: "card"})
 		l.must(aCharge(id, 1, id))
 		if i%90 == 89 {
 			l.pass(time.Second)

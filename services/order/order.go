@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
@@ -22,6 +23,11 @@ func indexOf(s *state) *archive.Index { return s.archived }
 func asPlaced(o orderapi.Order) orderapi.Order {
 	o.Status, o.CancelReason, o.Charges = orderapi.StatusAwaitingPayment, "", nil
 	return o
+}
+
+// ownerOf is whose order it is.
+func ownerOf(o *orderapi.Order) identity.Owner {
+	return identity.Owner{Tenant: o.Tenant, Subject: o.Customer}
 }
 
 // chargeOf is the index of the charge with the provider's id, or -1.

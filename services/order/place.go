@@ -18,7 +18,8 @@ const releaseWithin = 2 * time.Second
 // place holds the stock and records the order. Two requests with the same key at the same moment both come here:
 // inventory gives both the same hold if they ask for the same lines (and refuses the second if not), and the journal
 // records one of them, whose answer both get if their bodies are the same.
-func (s *Service) place(ctx context.Context, id string, r orderapi.PlaceRequest) (placement, error) {
+// r names the customer; the order is of that customer in the tenant.
+func (s *Service) place(ctx context.Context, id, tenant string, r orderapi.PlaceRequest) (placement, error) {
 	print := fingerprint(r)
 	there, err := s.glance(ctx, id) // saves asking inventory; the journal decides
 	switch {
@@ -34,7 +35,7 @@ func (s *Service) place(ctx context.Context, id string, r orderapi.PlaceRequest)
 		return placement{}, err
 	}
 	cmd := placeOrder{
-		OrderID: id, Fingerprint: print, Customer: r.Customer, Contact: r.Contact,
+		OrderID: id, Fingerprint: print, Customer: r.Customer, Tenant: tenant, Contact: r.Contact,
 		PayWithin: s.cfg.PayWithin, PayBefore: hold.ExpiresAt.Add(-s.cfg.holdMargin()),
 	}
 	if cmd.Lines, cmd.Total, err = priced(hold); err != nil {

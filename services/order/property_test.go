@@ -65,9 +65,9 @@ func TestOrdersUnderAnyOrderOfEvents(t *testing.T) {
 				require.NoError(t, w.run(aPlacement(id, w.at.Time)))
 			},
 			"pay": func(t *rapid.T) {
-				_ = w.run(requestPayment{OrderID: anOrder(t), Method: rapid.SampledFrom([]string{"card", "transfer"}).Draw(t, "method")})
+				_ = w.run(requestPayment{OrderID: anOrder(t), By: inside, Method: rapid.SampledFrom([]string{"card", "transfer"}).Draw(t, "method")})
 			},
-			"cancel":  func(t *rapid.T) { _ = w.run(cancelOrder{OrderID: anOrder(t)}) },
+			"cancel":  func(t *rapid.T) { _ = w.run(cancelOrder{OrderID: anOrder(t), By: inside}) },
 			"time":    func(t *rapid.T) { w.pass(time.Duration(rapid.IntRange(1, 900).Draw(t, "seconds")) * time.Second) },
 			"timeOut": func(t *rapid.T) { require.NoError(t, w.run(timeOut{Until: w.at.Time})) },
 			"charge or decline": func(t *rapid.T) {

@@ -49,10 +49,10 @@ func (s *Service) glance(ctx context.Context, id string) (*orderapi.Order, error
 	return &view.Doc, nil
 }
 
-// list gives a page of a customer's orders, newest first, archived ones included, as they were at some moment
+// list gives a page of the orders of an owner (listOwner), newest first, archived ones included, as they were at some moment
 // during the call. The states are taken before the archive is read: an order that leaves memory meanwhile is in the
 // state, and one that had left it before is in the archive.
-func (s *Service) list(ctx context.Context, customer, cursor string, limit int) ([]orderapi.Order, string, error) {
+func (s *Service) list(ctx context.Context, owner, cursor string, limit int) ([]orderapi.Order, string, error) {
 	if err := s.loaded(); err != nil {
 		return nil, "", err
 	}
@@ -66,16 +66,16 @@ func (s *Service) list(ctx context.Context, customer, cursor string, limit int) 
 		if err := s.log.Sync(ctx, shard); err != nil {
 			return nil, "", err
 		}
-		for _, o := range s.log.State(shard).ofCustomer(customer, after, limit+1) {
+		for _, o := range s.log.State(shard).ofOwner(owner, after, limit+1) {
 			found[o.ID] = o
-			keys = append(keys, customerKey(o).stamp)
+			keys = append(keys, ownerKey(o).stamp)
 		}
 	}
 	var from archive.Entry
 	if after.id != "" {
 		from = archive.Entry{ID: after.id, At: time.Unix(0, after.at)}
 	}
-	archived, err := s.lists.Before(ctx, customer, from, limit+1)
+	archived, err := s.lists.Before(ctx, owner, from, limit+1)
 	if err != nil {
 		return nil, "", err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
@@ -32,9 +33,11 @@ const minPhoneDigits, maxPhoneDigits = 5, 15
 // orderNamespace makes order ids; changing it would make every repeat a new order.
 var orderNamespace = uuid.MustParse("5f0e2b0c-9a3d-5c1e-8f47-0d2c6b7a91e4")
 
-// orderID follows from the caller and the Idempotency-Key, so that a repeat finds its order. The caller is empty
-// until there are accounts. The length keeps two pairs with the same concatenation apart.
-func orderID(caller, key string) string {
+// orderID follows from who asks and the Idempotency-Key, so that a repeat finds its order, and nobody finds another's by its key.
+// Who asks from inside (identity.Of) has no name, as everybody had before there were accounts: see ADR 14. The length keeps
+// two pairs with the same concatenation apart.
+func orderID(by identity.Owner, key string) string {
+	caller := listOwner(by.Tenant, by.Subject)
 	name := make([]byte, 0, len(orderNamespace)+len("128:")+len(caller)+len(key))
 	name = strconv.AppendInt(append(name, orderNamespace[:]...), int64(len(caller)), 10)
 	name = append(append(append(name, ':'), caller...), key...)
@@ -75,11 +78,25 @@ func checkKey(values []string) (string, error) {
 	return key, nil
 }
 
-// checkPlace accepts a PlaceRequest; the error names the first field that is wrong.
-func checkPlace(r orderapi.PlaceRequest) error {
-	if err := checkCustomer("/customer", r.Customer); err != nil {
-		return err
+// checkOwner accepts whom an order or a list is for: customers are themselves, and need not say so; operators and services
+// name anybody. field is where the name was given, or should have been.
+func checkOwner(by identity.Caller, field, named string) (string, error) {
+	if named == "" && by.Has(identity.RoleCustomer) {
+		named = by.Subject
 	}
+	if err := checkCustomer(field, named); err != nil {
+		return "", err
+	}
+	if !(identity.Owner{Tenant: by.Tenant, Subject: named}).Admits(by) {
+		e := errs.Newf(errs.Forbidden, errs.CodeForbidden, "%s: must be yourself, or be left out", field)
+		e.Fields = []errs.Field{{Field: field, Message: "must be yourself, or be left out"}}
+		return "", e
+	}
+	return named, nil
+}
+
+// checkPlace accepts a PlaceRequest, but for its customer (checkOwner); the error names the first field that is wrong.
+func checkPlace(r orderapi.PlaceRequest) error {
 	if err := checkContact(r.Contact); err != nil {
 		return err
 	}

@@ -60,6 +60,8 @@ func (c Config) withDefaults() Config {
 		c.TimeOutEvery = defaultTimeOutEvery
 	}
 	c.Journal.Service = Name
+	c.Journal.TraceEvents = journal.OneOf(orderapi.Placed{}, orderapi.PaymentRequested{}, orderapi.Paid{}, orderapi.Cancelled{},
+		orderapi.RefundRequested{}, orderapi.Refunded{}) // what payment, inventory and notify act on
 	return c
 }
 
@@ -207,14 +209,15 @@ func (s *Service) finished(state *state, before time.Time, limit int) []archive.
 
 // listed enters orders that are about to leave memory in the lists of their customers.
 func (s *Service) listed(ctx context.Context, views []archive.View[orderapi.Order]) error {
-	byCustomer := make(map[string][]archive.Entry)
+	byOwner := make(map[string][]archive.Entry)
 	for _, v := range views {
-		byCustomer[v.Doc.Customer] = append(byCustomer[v.Doc.Customer], archive.Entry{ID: v.ID, At: v.Doc.PlacedAt})
+		owner := listOwner(v.Doc.Tenant, v.Doc.Customer)
+		byOwner[owner] = append(byOwner[owner], archive.Entry{ID: v.ID, At: v.Doc.PlacedAt})
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxParallelLists)
-	for customer, entries := range byCustomer {
-		group.Go(func() error { return s.lists.Add(ctx, customer, entries) })
+	for owner, entries := range byOwner {
+		group.Go(func() error { return s.lists.Add(ctx, owner, entries) })
 	}
 	return group.Wait()
 }

@@ -14,11 +14,11 @@ import (
 // state is one shard: the orders that are not archived, and what finds them. An order in it is never changed, only
 // replaced.
 type state struct {
-	orders    btree.Map[string, *orderapi.Order]
-	due       *btree.BTreeG[stamp]  // awaiting payment, by pay_by
-	settled   *btree.BTreeG[stamp]  // see settled, by changed_at
-	customers *btree.BTreeG[placed] // all, by customer and placed_at
-	archived  *archive.Index
+	orders   btree.Map[string, *orderapi.Order]
+	due      *btree.BTreeG[stamp]  // awaiting payment, by pay_by
+	settled  *btree.BTreeG[stamp]  // see settled, by changed_at
+	owners   *btree.BTreeG[placed] // all, by listOwner and placed_at
+	archived *archive.Index
 }
 
 // stamp finds an order by a time.
@@ -34,14 +34,14 @@ func earlier(a, b stamp) bool {
 	return a.id < b.id
 }
 
-// placed finds the orders of a customer.
+// placed finds the orders of an owner.
 type placed struct {
-	customer string
+	owner string // listOwner
 	stamp
 }
 
 func placedBefore(a, b placed) bool {
-	if c := cmp.Compare(a.customer, b.customer); c != 0 {
+	if c := cmp.Compare(a.owner, b.owner); c != 0 {
 		return c < 0
 	}
 	return earlier(a.stamp, b.stamp)
@@ -51,16 +51,16 @@ func newState() *state {
 	// One goroutine changes a state, and readers see only states that are not changed any more: no locks.
 	unlocked := btree.Options{NoLocks: true}
 	return &state{
-		due:       btree.NewBTreeGOptions(earlier, unlocked),
-		settled:   btree.NewBTreeGOptions(earlier, unlocked),
-		customers: btree.NewBTreeGOptions(placedBefore, unlocked),
-		archived:  archive.NewIndex(),
+		due:      btree.NewBTreeGOptions(earlier, unlocked),
+		settled:  btree.NewBTreeGOptions(earlier, unlocked),
+		owners:   btree.NewBTreeGOptions(placedBefore, unlocked),
+		archived: archive.NewIndex(),
 	}
 }
 
 func (s *state) clone() *state {
 	return &state{
-		orders: *s.orders.Copy(), due: s.due.Copy(), settled: s.settled.Copy(), customers: s.customers.Copy(),
+		orders: *s.orders.Copy(), due: s.due.Copy(), settled: s.settled.Copy(), owners: s.owners.Copy(),
 		archived: s.archived.Clone(),
 	}
 }
@@ -76,7 +76,7 @@ func (s *state) put(o *orderapi.Order) {
 	if old, replaced := s.orders.Set(o.ID, o); replaced {
 		s.unlist(old)
 	}
-	s.customers.Set(customerKey(o))
+	s.owners.Set(ownerKey(o))
 	switch {
 	case o.Status == orderapi.StatusAwaitingPayment:
 		s.due.Set(stamp{o.PayBy.UnixNano(), o.ID})
@@ -94,13 +94,13 @@ func (s *state) remove(id string) {
 
 // unlist takes an order out of what finds it.
 func (s *state) unlist(o *orderapi.Order) {
-	s.customers.Delete(customerKey(o))
+	s.owners.Delete(ownerKey(o))
 	s.due.Delete(stamp{o.PayBy.UnixNano(), o.ID})
 	s.settled.Delete(stamp{o.ChangedAt.UnixNano(), o.ID})
 }
 
-func customerKey(o *orderapi.Order) placed {
-	return placed{o.Customer, stamp{o.PlacedAt.UnixNano(), o.ID}}
+func ownerKey(o *orderapi.Order) placed {
+	return placed{listOwner(o.Tenant, o.Customer), stamp{o.PlacedAt.UnixNano(), o.ID}}
 }
 
 // dueBefore tells whether an order awaits payment whose pay_by is before until.
@@ -122,16 +122,16 @@ func (s *state) settledBefore(before time.Time, limit int) []*orderapi.Order {
 	return found
 }
 
-// ofCustomer gives up to limit orders of the customer that come after the cursor, newest first; the zero cursor
+// ofOwner gives up to limit orders of the owner that come after the cursor, newest first; the zero cursor
 // begins at the newest.
-func (s *state) ofCustomer(customer string, cursor stamp, limit int) []*orderapi.Order {
-	pivot := placed{customer, cursor}
+func (s *state) ofOwner(owner string, cursor stamp, limit int) []*orderapi.Order {
+	pivot := placed{owner, cursor}
 	if cursor.id == "" {
 		pivot.at = math.MaxInt64
 	}
 	var found []*orderapi.Order
-	s.customers.Descend(pivot, func(k placed) bool {
-		if k.customer != customer || len(found) == limit {
+	s.owners.Descend(pivot, func(k placed) bool {
+		if k.owner != owner || len(found) == limit {
 			return false
 		}
 		if k.stamp != cursor {

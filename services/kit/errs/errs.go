@@ -28,12 +28,14 @@ const (
 
 // Codes that more than one package answers with. A service's own codes live beside its domain.
 const (
-	CodeInternal       = "internal"
-	CodeInvalidRequest = "invalid_request"
-	CodeNotFound       = "not_found"
-	CodeUnavailable    = "unavailable"
-	CodeOverloaded     = "overloaded"
-	CodeOutcomeUnknown = "outcome_unknown"
+	CodeInternal        = "internal"
+	CodeUnauthenticated = "unauthenticated"
+	CodeForbidden       = "forbidden"
+	CodeInvalidRequest  = "invalid_request"
+	CodeNotFound        = "not_found"
+	CodeUnavailable     = "unavailable"
+	CodeOverloaded      = "overloaded"
+	CodeOutcomeUnknown  = "outcome_unknown"
 )
 
 // Field is one complaint about one part of a request.

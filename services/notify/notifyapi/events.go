@@ -36,7 +36,9 @@ type Message struct {
 // Order is what was or will be said about an order; it is never changed once published.
 type Order struct {
 	ID        string    `json:"id"`
-	Messages  []Message `json:"messages"` // in the order of their making
+	Customer  string    `json:"customer,omitzero"` // whose it is; empty in what was made before there were accounts
+	Tenant    string    `json:"tenant,omitzero"`   // of the customer; empty: the shop itself
+	Messages  []Message `json:"messages"`          // in the order of their making
 	ChangedAt time.Time `json:"changed_at"`
 	Seq       uint64    `json:"seq"` // the segment that changed it last
 }
@@ -44,6 +46,8 @@ type Order struct {
 // Queued says that messages are to be sent. Tasks has one for each of Messages, with the message's id.
 type Queued struct {
 	OrderID  string      `json:"order_id"`
+	Customer string      `json:"customer,omitzero"` // as in Order
+	Tenant   string      `json:"tenant,omitzero"`
 	Messages []Message   `json:"messages"`
 	Tasks    []task.Task `json:"tasks"`
 }

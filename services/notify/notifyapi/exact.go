@@ -12,6 +12,8 @@ var _ journal.Exact = Queued{}
 func (e Queued) AppendJSON(to []byte) ([]byte, error) {
 	w := exact.Writer{To: to}
 	w.Text(`{"order_id":`, e.OrderID)
+	w.TextIfAny(`,"customer":`, e.Customer)
+	w.TextIfAny(`,"tenant":`, e.Tenant)
 	w.List(`,"messages":`, len(e.Messages), func(i int) {
 		m := &e.Messages[i]
 		w.Text(`{"id":`, m.ID)

@@ -31,9 +31,11 @@ func TestQueuedIsExact(t *testing.T) {
 			}
 			tasks[i] = task.Task{
 				ID: text("id"), Status: task.Status(text("status")), Attempts: number("attempts"), Failures: number("failures"), NextAt: at("next"),
-				ClaimedBy: text("by"), ClaimUntil: at("until"), Reason: text("reason"), CreatedAt: at("created"), ParkedAt: at("parked"),
+				ClaimedBy: text("by"), ClaimUntil: at("until"), Reason: text("reason"), CreatedAt: at("created"), ParkedAt: at("parked"), Trace: text("trace"),
 			}
 		}
-		journaltest.RequireExact(t, notifyapi.Types(), notifyapi.Queued{OrderID: text("order"), Messages: messages, Tasks: tasks})
+		journaltest.RequireExact(t, notifyapi.Types(), notifyapi.Queued{
+			OrderID: text("order"), Customer: text("customer"), Tenant: text("tenant"), Messages: messages, Tasks: tasks,
+		})
 	})
 }

@@ -26,6 +26,7 @@ type Placed struct {
 	OrderID     string      `json:"order_id"`
 	Fingerprint string      `json:"fingerprint"` // of the request's body, to tell a repeat from another request
 	Customer    string      `json:"customer"`
+	Tenant      string      `json:"tenant,omitzero"` // of the customer; empty: the shop itself, as it always was before there were tenants
 	Contact     Contact     `json:"contact"`
 	Lines       []Line      `json:"lines"`
 	Total       money.Money `json:"total"`
@@ -56,6 +57,7 @@ type Paid struct {
 	Attempt  int         `json:"attempt"`
 	ChargeID string      `json:"charge_id"`
 	Customer string      `json:"customer"`
+	Tenant   string      `json:"tenant,omitzero"`
 	Contact  Contact     `json:"contact"`
 	Lines    []Line      `json:"lines"`
 	Total    money.Money `json:"total"`
@@ -75,6 +77,7 @@ type Cancelled struct {
 	OrderID     string      `json:"order_id"`
 	Reason      string      `json:"reason"`
 	Customer    string      `json:"customer"`
+	Tenant      string      `json:"tenant,omitzero"`
 	Contact     Contact     `json:"contact"`
 	Lines       []Line      `json:"lines"`
 	Total       money.Money `json:"total"`
@@ -104,6 +107,7 @@ type Refunded struct {
 	Amount     money.Money `json:"amount"`
 	Status     string      `json:"status"`
 	Customer   string      `json:"customer"`
+	Tenant     string      `json:"tenant,omitzero"`
 	Contact    Contact     `json:"contact"`
 	Lines      []Line      `json:"lines"`
 	RefundedAt time.Time   `json:"refunded_at"`

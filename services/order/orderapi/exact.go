@@ -14,6 +14,7 @@ func (e Placed) AppendJSON(to []byte) ([]byte, error) {
 	w.Text(`{"order_id":`, e.OrderID)
 	w.Text(`,"fingerprint":`, e.Fingerprint)
 	w.Text(`,"customer":`, e.Customer)
+	w.TextIfAny(`,"tenant":`, e.Tenant)
 	w.Raw(`,"contact":{`)
 	switch c := e.Contact; {
 	case c.Email != "":

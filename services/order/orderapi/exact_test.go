@@ -24,7 +24,7 @@ func TestPlacedIsExact(t *testing.T) {
 			lines[i] = orderapi.Line{SKU: text("sku"), Title: text("title"), Quantity: rapid.Int64().Draw(t, "quantity"), UnitPrice: price()}
 		}
 		journaltest.RequireExact(t, orderapi.Types(), orderapi.Placed{
-			OrderID: text("order"), Fingerprint: text("fingerprint"), Customer: text("customer"),
+			OrderID: text("order"), Fingerprint: text("fingerprint"), Customer: text("customer"), Tenant: text("tenant"),
 			Contact: orderapi.Contact{Email: text("email"), Phone: text("phone")}, Lines: lines, Total: price(), PayBy: at("pay by"), PlacedAt: at("placed at"),
 		})
 	})

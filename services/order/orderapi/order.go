@@ -30,6 +30,7 @@ type Order struct {
 	Fingerprint  string      `json:"fingerprint"`
 	Status       string      `json:"status"`
 	Customer     string      `json:"customer"`
+	Tenant       string      `json:"tenant,omitzero"` // see Placed
 	Contact      Contact     `json:"contact"`
 	Lines        []Line      `json:"lines"`
 	Total        money.Money `json:"total"`

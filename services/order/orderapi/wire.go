@@ -35,9 +35,10 @@ const (
 	HeaderReplayed    = "Idempotent-Replayed" // "true" on an answer that was given before
 )
 
-// PlaceRequest is the body of POST /v1/orders.
+// PlaceRequest is the body of POST /v1/orders. A customer orders as themselves and may leave out who that is; operators say
+// for whom they order.
 type PlaceRequest struct {
-	Customer string        `json:"customer"`
+	Customer string        `json:"customer,omitzero"`
 	Contact  Contact       `json:"contact"`
 	Lines    []LineRequest `json:"lines"`
 }
@@ -53,7 +54,7 @@ type PayRequest struct {
 	Method string `json:"method"`
 }
 
-// OrderAnswer is how an order is shown; the contact is left out, since who may see it is not decided here.
+// OrderAnswer is how an order is shown. The contact is left out: whoever placed the order has it.
 type OrderAnswer struct {
 	ID           string         `json:"id"`
 	Status       string         `json:"status"`

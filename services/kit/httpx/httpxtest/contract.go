@@ -34,7 +34,10 @@ func (c *Contract) Check(t testing.TB, r *http.Request, status int, header http.
 	t.Helper()
 	route, params, err := c.router.FindRoute(r)
 	require.NoError(t, err)
-	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route}
+	in := &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}, // tokens are the gateway's
+	}
 	if status < http.StatusMultipleChoices {
 		require.NoError(t, openapi3filter.ValidateRequest(t.Context(), in), "accepted against the contract")
 	}
