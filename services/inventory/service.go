@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/follow"
 	"github.com/sidecart/sidecart/services/kit/journal"
@@ -50,6 +51,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		return nil, fmt.Errorf("inventory: SweepEvery is %v, want at least %v", cfg.SweepEvery, minSweepWait)
 	}
 	cfg.Journal.Service = Name
+	cfg.Journal.TraceEvents = journal.OneOf(inventoryapi.HoldLost{}) // the only one that anybody acts on; reservations are too many
 	j, err := journal.New(cfg.Journal, Machine{}, journal.Deps{
 		State: deps.State, Publish: journal.AnnounceOn(deps.Publisher), Now: deps.Now, Writer: deps.Writer,
 		Log: deps.Log, Metrics: deps.Metrics,

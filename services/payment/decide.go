@@ -51,7 +51,7 @@ func decideRequestCharge(s *state, at journal.At, c requestCharge) (any, []journ
 	}
 	return nil, []journal.Event{paymentapi.Requested{
 		OrderID: c.OrderID, Attempt: c.Attempt, Method: c.Method, Amount: c.Amount,
-		Task: task.NewClaimed(chargeKey(c.OrderID, c.Attempt), at.Time, c.By, c.Lease),
+		Task: task.NewClaimed(chargeKey(c.OrderID, c.Attempt), at.Time, c.By, c.Lease).In(at.Trace),
 	}}, nil
 }
 
@@ -82,7 +82,7 @@ func decideRequestRefund(s *state, at journal.At, c requestRefund) (any, []journ
 	}
 	return nil, []journal.Event{paymentapi.RefundRequested{
 		OrderID: c.OrderID, ChargeID: c.ChargeID, Attempt: c.Attempt, Amount: c.Amount, Reason: c.Reason,
-		Task: task.NewClaimed(refundKey(c.ChargeID), at.Time, c.By, c.Lease),
+		Task: task.NewClaimed(refundKey(c.ChargeID), at.Time, c.By, c.Lease).In(at.Trace),
 	}}, nil
 }
 

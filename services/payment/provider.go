@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/money"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/kit/task"
@@ -112,9 +113,11 @@ func (p provider) post(ctx context.Context, path, idempotencyKey string, body an
 	if err != nil {
 		return answer, 0, err
 	}
-	res, err := p.bindings.Invoke(ctx, bindingName, "post", data, map[string]string{
-		"path": path, "Idempotency-Key": idempotencyKey, "Content-Type": "application/json",
-	})
+	headers := map[string]string{"path": path, "Idempotency-Key": idempotencyKey, "Content-Type": "application/json"}
+	if id := httpx.TraceID(ctx); id != "" {
+		headers[httpx.HeaderTraceID] = id
+	}
+	res, err := p.bindings.Invoke(ctx, bindingName, "post", data, headers)
 	if failed, ok := errors.AsType[*sidecar.BindingError](err); ok {
 		_ = json.Unmarshal(failed.Data, &answer) // the reason is welcome, not needed
 		return answer, failed.Status, err

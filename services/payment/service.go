@@ -12,6 +12,7 @@ import (
 	"github.com/sidecart/sidecart/services/kit/stage"
 	"github.com/sidecart/sidecart/services/kit/task"
 	"github.com/sidecart/sidecart/services/order/orderapi"
+	"github.com/sidecart/sidecart/services/payment/paymentapi"
 )
 
 // Name is the service's name: its app id, topic and key prefix.
@@ -43,6 +44,7 @@ var _ host.Service = (*Service)(nil)
 func New(cfg Config, deps host.Deps) (*Service, error) {
 	s := &Service{deps: deps}
 	cfg.Journal.Service = Name
+	cfg.Journal.TraceEvents = journal.OneOf(paymentapi.Charged{}, paymentapi.Declined{}, paymentapi.Abandoned{}, paymentapi.Refunded{})
 	var err error
 	s.journal, err = journal.New(cfg.Journal, machine{}, journal.Deps{
 		State: deps.State, Publish: s.announce(journal.AnnounceOn(deps.Publisher)), Now: deps.Now, Writer: deps.Writer, Log: deps.Log, Metrics: deps.Metrics,

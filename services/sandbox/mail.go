@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
 // Mail is a mail in the inbox.
@@ -24,7 +26,8 @@ type Mail struct {
 	Subject string   `json:"subject"`
 	// MessageID is that of the header; without one, what the body says after "Message-ID:".
 	MessageID string    `json:"message_id"`
-	Body      string    `json:"body"` // decoded, cut at maxMailTextBytes
+	TraceID   string    `json:"trace_id,omitzero"` // likewise, X-Trace-Id
+	Body      string    `json:"body"`              // decoded, cut at maxMailTextBytes
 	Bytes     int       `json:"bytes"`
 	At        time.Time `json:"at"`
 }
@@ -116,8 +119,11 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
-// messageID finds the id that a sender who cannot set headers put into the text.
-var messageID = regexp.MustCompile(`(?i)message-id:\s*<?([A-Za-z0-9._@-]{8,128})`)
+// What finds the ids that a sender who cannot set headers put into the text.
+var (
+	messageID   = regexp.MustCompile(`(?i)message-id:\s*<?([A-Za-z0-9._@-]{8,128})`)
+	mailTraceID = regexp.MustCompile(`(?i)x-trace-id:\s*([A-Za-z0-9-]{8,64})`)
+)
 
 // read makes an inbox entry of what came over the wire. What is not a mail by the book is kept as it is.
 func (m *mailbox) read(from string, to []string, raw []byte) Mail {
@@ -137,13 +143,20 @@ func (m *mailbox) read(from string, to []string, raw []byte) Mail {
 		body = append(body, fmt.Appendf(nil, "\n[the rest cannot be decoded: %v]", err)...)
 	}
 	entry.Body = text(body)
-	entry.MessageID = text([]byte(strings.Trim(msg.Header.Get("Message-Id"), "<> ")))
-	if entry.MessageID == "" {
-		if found := messageID.FindStringSubmatch(entry.Body); found != nil {
-			entry.MessageID = found[1]
-		}
-	}
+	entry.MessageID = idOf(strings.Trim(msg.Header.Get("Message-Id"), "<> "), messageID, entry.Body)
+	entry.TraceID = idOf(msg.Header.Get(httpx.HeaderTraceID), mailTraceID, entry.Body)
 	return entry
+}
+
+// idOf is an id of a header or, without that, what find has in the text.
+func idOf(header string, find *regexp.Regexp, body string) string {
+	if header != "" {
+		return text([]byte(header))
+	}
+	if found := find.FindStringSubmatch(body); found != nil {
+		return found[1]
+	}
+	return ""
 }
 
 func decoder(encoding string, r io.Reader) io.Reader {

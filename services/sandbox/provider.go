@@ -42,6 +42,7 @@ type Entry struct {
 	Method      string    `json:"method,omitzero"`
 	ChargeID    string    `json:"charge_id,omitzero"`   // of a refund
 	Fingerprint string    `json:"fingerprint,omitzero"` // of the request
+	TraceID     string    `json:"trace_id,omitzero"`    // of the request: its X-Trace-Id
 	At          time.Time `json:"at"`
 }
 
@@ -250,7 +251,7 @@ func (p *provider) once(c echo.Context, kind string, body any, do func(context.C
 		}
 		return answer(c, e, http.StatusOK)
 	}
-	e := Entry{Kind: kind, ID: hex.EncodeToString(h[:]), Key: key, Fingerprint: fingerprint, At: p.now().UTC()}
+	e := Entry{Kind: kind, ID: hex.EncodeToString(h[:]), Key: key, Fingerprint: fingerprint, TraceID: traceID(c), At: p.now().UTC()}
 	if e, err = do(ctx, e); err != nil {
 		return err
 	}
@@ -271,6 +272,15 @@ func answer(c echo.Context, e Entry, status int) error {
 	}
 	e.Fingerprint = ""
 	return c.JSON(status, e)
+}
+
+// maxTraceIDBytes bounds what is kept of a sender's trace id.
+const maxTraceIDBytes = 64
+
+// traceID is what the sender says; it is kept for people and means nothing here.
+func traceID(c echo.Context) string {
+	id := c.Request().Header.Get(httpx.HeaderTraceID)
+	return text([]byte(id[:min(len(id), maxTraceIDBytes)]))
 }
 
 // maxKeyBytes bounds an Idempotency-Key.

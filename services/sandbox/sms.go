@@ -18,6 +18,8 @@ type Text struct {
 	To   string    `json:"to"`
 	Text string    `json:"text"`
 	At   time.Time `json:"at"`
+	// TraceID is the sender's X-Trace-Id.
+	TraceID string `json:"trace_id,omitzero"`
 }
 
 // maxTextBytes bounds a text message.
@@ -60,7 +62,7 @@ func (t *texts) post(c echo.Context) error {
 	case body.Text == "" || len(body.Text) > maxTextBytes:
 		return errs.InvalidField("/text", "must have 1 to %d bytes", maxTextBytes)
 	}
-	if err := t.keep(Text{ID: key, To: body.To, Text: body.Text, At: t.now().UTC()}); err != nil {
+	if err := t.keep(Text{ID: key, To: body.To, Text: body.Text, At: t.now().UTC(), TraceID: traceID(c)}); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, map[string]string{"id": key})

@@ -71,7 +71,7 @@ func (w *worker) steps(ctx context.Context, s *segment) ([]journal.Step, error) 
 			if err != nil {
 				return nil, err
 			}
-			steps = append(steps, journal.Step{Seq: s.Seq, Index: u.index, Cmd: ready, Event: u.record, At: s.At})
+			steps = append(steps, journal.Step{Seq: s.Seq, Index: u.index, Trace: s.TraceOf(u.record), Cmd: ready, Event: u.record, At: s.At})
 		}
 	}
 	return steps, nil

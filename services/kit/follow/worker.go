@@ -153,12 +153,12 @@ func (a *attempt) command(ctx context.Context, n int) (journal.Followed, error) 
 			}
 			// One entry stands for all the event's commands: a retry runs them all, in one commit.
 			cmd.Park[len(cmd.Steps)] = u.park
-			cmd.Steps = append(cmd.Steps, journal.Step{Index: u.index, Event: u.record, At: a.s.At})
+			cmd.Steps = append(cmd.Steps, journal.Step{Index: u.index, Trace: a.s.TraceOf(u.record), Event: u.record, At: a.s.At})
 			continue
 		}
 		for _, r := range u.cmds {
 			ready, err := a.w.f.ready(ctx, r)
-			cmd.Steps = append(cmd.Steps, journal.Step{Index: u.index, Cmd: ready, Event: u.record, At: a.s.At})
+			cmd.Steps = append(cmd.Steps, journal.Step{Index: u.index, Trace: a.s.TraceOf(u.record), Cmd: ready, Event: u.record, At: a.s.At})
 			if err != nil {
 				return cmd, &journal.StepError{Step: len(cmd.Steps) - 1, Err: err}
 			}

@@ -3,6 +3,7 @@ package httpx
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/telemetry"
 )
 
 // What the kit itself costs a request, without a connection: `go test -bench Request -benchmem ./kit/httpx`. "plain" is Echo alone with its own JSON.
@@ -51,6 +53,8 @@ func benchRoutes(e *echo.Echo, decode func(c echo.Context, into any) error) {
 func BenchmarkRequest(b *testing.B) {
 	kit := NewEcho(Config{}, Deps{Metrics: prometheus.NewRegistry()})
 	benchRoutes(kit, Decode)
+	public := NewEcho(Config{Listener: Public, Access: &AccessConfig{}}, Deps{Metrics: prometheus.NewRegistry(), Log: telemetry.NewLogger(io.Discard, slog.LevelInfo)})
+	benchRoutes(public, Decode)
 	plain := echo.New()
 	benchRoutes(plain, func(c echo.Context, into any) error { return (&echo.DefaultBinder{}).BindBody(c, into) })
 	for _, bench := range []struct {
@@ -59,6 +63,7 @@ func BenchmarkRequest(b *testing.B) {
 		path    string
 	}{
 		{"taken", kit, "/inventory/v1/inventory/tea/reservations"},
+		{"taken/public", public, "/inventory/v1/inventory/tea/reservations"},
 		{"refused", kit, "/inventory/v1/inventory/tea/refused"},
 		{"taken/plain", plain, "/inventory/v1/inventory/tea/reservations"},
 	} {

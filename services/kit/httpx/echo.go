@@ -21,11 +21,15 @@ import (
 
 // Config bounds one listener; zero fields get the defaults.
 type Config struct {
-	Listener       string        // label of the metrics: "app", "public", "internal"; default "app"
+	Listener       string        // label of the metrics: "app", Public, "internal"; default "app"
 	MaxBodyBytes   int64         // of a request; default 64 KiB
 	MaxURLBytes    int           // path and query; default 4 KiB
 	HandlerTimeout time.Duration // deadline of a request's context; default 15 s
+	Access         *AccessConfig // the access log; nil: there is none
 }
+
+// Public is the listener for the world outside: its callers are told the trace id (X-Trace-Id), and its metrics are gateway_http_….
+const Public = "public"
 
 // Deps is what NewEcho is given; every field may be nil.
 type Deps struct {

@@ -20,6 +20,9 @@ import (
 // HeaderRequestID carries the request id, in and out.
 const HeaderRequestID = "X-Request-Id"
 
+// HeaderTraceID carries the trace id to whoever does not speak W3C trace context: callers, providers, mail.
+const HeaderTraceID = "X-Trace-Id"
+
 // maxRequestIDBytes bounds a request id that a caller brings along.
 const maxRequestIDBytes = 64
 
@@ -29,24 +32,28 @@ type edge struct {
 	deps    Deps
 	traced  bool     // the tracer is one that makes spans
 	seconds *seconds // nil without a registry
+	access  *access  // nil without a log of that kind
 }
 
 func newEdge(cfg Config, deps Deps) *edge {
 	_, off := deps.Tracer.(noop.Tracer)
-	return &edge{cfg: cfg, deps: deps, traced: !off, seconds: newSeconds(deps.Metrics, cfg.Listener)}
+	return &edge{cfg: cfg, deps: deps, traced: !off, seconds: newSeconds(deps.Metrics, cfg.Listener), access: newAccess(cfg.Access, deps.Log)}
 }
 
 func (m *edge) handle(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
-		end := m.begin(c, began)
+		id, end := m.begin(c, began)
 		defer end()
 		err := m.guarded(&answering{Context: c}, next)
+		code := ""
 		if err != nil {
 			c.Error(err)
+			code = fromEcho(err, c).Code
 		}
-		status := c.Response().Status
-		m.seconds.observe(route(c), knownMethod(c.Request().Method), status, time.Since(began))
+		status, took := c.Response().Status, time.Since(began)
+		m.seconds.observe(route(c), knownMethod(c.Request().Method), status, id.version(), took)
+		m.access.note(c, id, code, began, took)
 		if m.traced {
 			m.describe(c, status)
 		}
@@ -67,9 +74,9 @@ func (m *edge) describe(c echo.Context, status int) {
 }
 
 // begin puts the trace context, the request id and the deadline into the request's context, and gives what ends it.
-func (m *edge) begin(c echo.Context, began time.Time) (end func()) {
+func (m *edge) begin(c echo.Context, began time.Time) (id *identified, end func()) {
 	r := c.Request()
-	ctx := propagator.Extract(r.Context(), header(r.Header))
+	ctx := callersTrace(r)
 	var span trace.Span
 	if m.traced {
 		ctx, span = m.deps.Tracer.Start(ctx, knownMethod(r.Method)+" "+route(c), trace.WithSpanKind(trace.SpanKindServer))
@@ -80,16 +87,21 @@ func (m *edge) begin(c echo.Context, began time.Time) (end func()) {
 	if callers, ok := ctx.Deadline(); !ok || callers.After(deadline) { // a call within the process has its caller's
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 	}
-	id := &identified{Context: ctx, header: [1]string{r.Header.Get(HeaderRequestID)}}
+	id = &identified{Context: ctx, header: [1]string{r.Header.Get(HeaderRequestID)}}
 	if !isPlain(id.header[0], maxRequestIDBytes) {
 		id.header[0] = m.deps.NewID()
 	}
-	c.Response().Header()[HeaderRequestID] = id.header[:]
+	h := c.Response().Header()
+	h[HeaderRequestID] = id.header[:]
+	if m.cfg.Listener == Public {
+		id.trace[0] = TraceID(ctx)
+		h[HeaderTraceID] = id.trace[:]
+	}
 	c.SetRequest(r.WithContext(id))
 	if span == nil {
-		return cancel
+		return id, cancel
 	}
-	return func() { cancel(); span.End() }
+	return id, func() { cancel(); span.End() }
 }
 
 // guarded checks the request line, bounds the body, runs the handler and turns a panic into an error.

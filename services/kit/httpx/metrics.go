@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -15,61 +16,121 @@ import (
 // not make many series.
 const unmatched = "unmatched"
 
-// requestSeconds registers the histogram, or takes the one that another Echo of the same registry made.
-func requestSeconds(reg prometheus.Registerer, listener string) *prometheus.HistogramVec {
-	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:        "http_request_duration_seconds",
-		Help:        "Time from the first byte of a request to the end of its answer.",
-		ConstLabels: prometheus.Labels{"listener": listener},
-		Buckets:     []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15},
-	}, []string{"route", "method", "status"})
-	if err := reg.Register(h); err != nil {
+// buckets of a request's time, in seconds.
+var buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15}
+
+// registered registers c, or takes the one that another Echo of the same registry made.
+func registered[C prometheus.Collector](reg prometheus.Registerer, c C) C {
+	if err := reg.Register(c); err != nil {
 		if twice, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
-			if existing, ok := twice.ExistingCollector.(*prometheus.HistogramVec); ok {
+			if existing, ok := twice.ExistingCollector.(C); ok {
 				return existing
 			}
 		}
 		panic(err) // two metrics of one name and different labels: a programmer's mistake
 	}
-	return h
+	return c
 }
 
-// seconds is the histogram with what was looked up in it at hand: a look-up by labels costs more than the rest of measuring.
-// It has as many entries as there are series. A nil one measures nothing.
+// seconds measures the requests of a listener. What was looked up is kept at hand: a look-up by labels costs more than the rest of
+// measuring. It has as many entries as there are series. A nil one measures nothing.
 type seconds struct {
 	histogram *prometheus.HistogramVec
+	total     *prometheus.CounterVec // of the public listener alone, and so are versions
 	mu        sync.RWMutex
-	known     map[series]prometheus.Observer
+	known     map[series]measure
 }
 
 type series struct {
 	route, method string
 	status        int
+	version       string // the app that answered; "" where there is no choice
+}
+
+// measure is what one series is counted by.
+type measure struct {
+	took  prometheus.Observer
+	total prometheus.Counter // nil but on the public listener
 }
 
 func newSeconds(reg prometheus.Registerer, listener string) *seconds {
 	if reg == nil {
 		return nil
 	}
-	return &seconds{histogram: requestSeconds(reg, listener), known: map[series]prometheus.Observer{}}
+	s := &seconds{known: map[series]measure{}}
+	labels := []string{"route", "method", "status"}
+	if listener != Public {
+		s.histogram = registered(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:        "http_request_duration_seconds",
+			Help:        "Time from the first byte of a request to the end of its answer.",
+			ConstLabels: prometheus.Labels{"listener": listener}, Buckets: buckets,
+		}, labels))
+		return s
+	}
+	labels = append(labels, "version")
+	s.histogram = registered(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "gateway_http_request_duration_seconds", Help: "Time of a public request, by the app that answered it (version).", Buckets: buckets,
+	}, labels))
+	s.total = registered(reg, prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gateway_http_requests_total", Help: "Public requests, by the app that answered them (version).",
+	}, labels))
+	return s
 }
 
-// observe counts one request; route and method must be bounded in number.
-func (s *seconds) observe(route, method string, status int, took time.Duration) {
+// observe counts one request; route, method and version must be bounded in number.
+func (s *seconds) observe(route, method string, status int, version string, took time.Duration) {
 	if s == nil {
 		return
 	}
-	of := series{route, method, status}
+	of := series{route: route, method: method, status: status}
+	if s.total != nil {
+		of.version = version
+	}
 	s.mu.RLock()
-	o, ok := s.known[of]
+	m, ok := s.known[of]
 	s.mu.RUnlock()
 	if !ok {
-		o = s.histogram.WithLabelValues(route, method, strconv.Itoa(status))
-		s.mu.Lock()
-		s.known[of] = o
-		s.mu.Unlock()
+		m = s.look(of)
 	}
-	o.Observe(took.Seconds())
+	m.took.Observe(took.Seconds())
+	if m.total != nil {
+		m.total.Inc()
+	}
+}
+
+// look finds the series by its labels and remembers it.
+func (s *seconds) look(of series) measure {
+	labels := []string{of.route, of.method, strconv.Itoa(of.status)}
+	m := measure{}
+	if s.total != nil {
+		labels = append(labels, of.version)
+		m.total = s.total.WithLabelValues(labels...)
+	}
+	m.took = s.histogram.WithLabelValues(labels...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known[of] = m
+	return m
+}
+
+// AnsweredBy notes which app answers the request that ctx belongs to, for metrics and the access log: "order", "order-canary". Its
+// values must be bounded in number. Whoever answers by itself need not say so. Not safe for concurrent use; it belongs to the
+// request's own goroutine.
+func AnsweredBy(ctx context.Context, app string) {
+	if i, ok := ctx.Value(requestIDKey{}).(*identified); ok {
+		i.answeredBy = app
+	}
+}
+
+// itself is who answers when nobody else was asked.
+const itself = "gateway"
+
+// version is the app that answered.
+func (i *identified) version() string {
+	if i.answeredBy == "" {
+		return itself
+	}
+	return i.answeredBy
 }
 
 // route is the template of the route that the path matched, such as "/order/v1/orders/:id".

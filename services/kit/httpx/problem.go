@@ -141,7 +141,7 @@ func (p *Problem) UnmarshalJSON(b []byte) error {
 // WriteProblem answers r with the problem document of err; the cause of err stays here.
 func WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
 	e := errs.From(err)
-	ctx := ensureTrace(r.Context())
+	ctx := ensureTrace(callersTrace(r))
 	p := Problem{
 		Type: typePrefix + e.Code, Title: title(e.Code), Status: e.Kind.Status(), Detail: e.Message,
 		Code: e.Code, TraceID: TraceID(ctx), Errors: e.Fields, Extra: e.Extra,

@@ -15,7 +15,9 @@ import (
 // identified is the context of a request with its id.
 type identified struct {
 	context.Context
-	header [1]string // the id, as it stands in the answer's header
+	header     [1]string // the id, as it stands in the answer's header
+	trace      [1]string // the trace id, likewise; "" where it is not told
+	answeredBy string    // see AnsweredBy
 }
 
 type requestIDKey struct{}
@@ -51,10 +53,41 @@ func TraceParent(ctx context.Context) string {
 	return carrier["traceparent"]
 }
 
-// ContextWithTraceParent puts a traceparent header's value into ctx; a malformed one changes nothing.
+// ContextWithTraceParent puts what TraceParent or TraceMark gave into ctx; a malformed one changes nothing.
 func ContextWithTraceParent(ctx context.Context, traceparent string) context.Context {
-	return propagator.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
+	if len(traceparent) != traceIDDigits {
+		return propagator.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
+	}
+	id, err := trace.TraceIDFromHex(traceparent)
+	if err != nil {
+		return ctx
+	}
+	// Nobody keeps spans of an unsampled trace, so any number will do for the span.
+	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: id, SpanID: trace.SpanID{7: 1}, Remote: true,
+	}))
 }
+
+// TraceMark is what is worth keeping of ctx's trace for whoever acts on its behalf later: the trace id, and the whole
+// traceparent only when the trace is sampled, because otherwise its spans are not kept anywhere. "" if there is no trace.
+func TraceMark(ctx context.Context) string {
+	sc := trace.SpanContextFromContext(ctx)
+	switch {
+	case !sc.IsValid():
+		return ""
+	case sc.IsSampled():
+		return TraceParent(ctx)
+	}
+	return sc.TraceID().String()
+}
+
+// TraceIDOf is the trace id in what TraceParent or TraceMark gave; "" if there is none.
+func TraceIDOf(traceparent string) string {
+	return TraceID(ContextWithTraceParent(context.Background(), traceparent))
+}
+
+// traceIDDigits is the length of a trace id in hex.
+const traceIDDigits = 32
 
 // Propagate writes ctx's trace context and request id into the headers of a request to somebody else.
 func Propagate(ctx context.Context, h http.Header) {
@@ -95,6 +128,19 @@ func (h header) Set(name, value string) { h[canonical(name)] = []string{value} }
 
 // Keys gives the names that are there.
 func (h header) Keys() []string { return slices.Collect(maps.Keys(h)) }
+
+// callersTrace is r's context with the trace that its headers name, W3C before B3, unless it has one already. It may be asked at any
+// place before and after the edge: who answers before it must not lose the caller's trace id.
+func callersTrace(r *http.Request) context.Context {
+	ctx := propagator.Extract(r.Context(), header(r.Header))
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	if sc := b3(r.Header); sc.IsValid() {
+		return trace.ContextWithRemoteSpanContext(ctx, sc)
+	}
+	return ctx
+}
 
 // ensureTrace gives ctx a trace id when neither the caller nor a tracer did, so that every problem document and log line has one. The
 // ids need not be hard to guess: they are no secret and open nothing.

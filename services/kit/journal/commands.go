@@ -29,9 +29,16 @@ type Followed struct {
 type Step struct {
 	Seq   uint64    // of the source's segment; 0: that of the command
 	Index int       // of the event in the source's segment
+	Trace string    // of the event's caller: Segment.TraceOf; what Cmd changes is done on that one's behalf
 	Cmd   Command   // for the shard's Machine
 	Event Record    // what is kept when the step is parked
 	At    time.Time // the source segment's time
+}
+
+// kept is the event as it is parked: away from its segment it says itself whose it is.
+func (s Step) kept() Record {
+	s.Event.Trace = s.Trace
+	return s.Event
 }
 
 // The journal's other own commands.
@@ -55,6 +62,7 @@ type plan struct {
 type plannedStep struct {
 	index int // as a StepError names it
 	cmd   Command
+	trace string // At.Trace for cmd
 }
 
 // systemCommand is decided from the system part of a shard; it may call on the domain through the plan's steps.
@@ -90,13 +98,13 @@ func (c Followed) plan(s *system, at At) (plan, error) {
 		}
 		reason, park := c.Park[i]
 		if !park {
-			p.steps = append(p.steps, plannedStep{i, step.Cmd})
+			p.steps = append(p.steps, plannedStep{i, step.Cmd, step.Trace})
 			continue
 		}
 		id := parkedID(at.Shard, c.Source, c.SourceShard, seq, step.Index)
 		p.events = append(p.events, eventParked{Parked{
 			ID: id, Source: c.Source, Shard: at.Shard, SourceShard: c.SourceShard, Seq: seq, Index: step.Index,
-			Event: step.Event, Reason: reason, At: step.At, ParkedAt: at.Time,
+			Event: step.kept(), Reason: reason, At: step.At, ParkedAt: at.Time,
 		}})
 	}
 	p.events = append(p.events, moved)
@@ -107,9 +115,10 @@ func (c unpark) plan(s *system, _ At) (plan, error) {
 	if err := s.mustBeParked(c.id); err != nil {
 		return plan{}, err
 	}
+	parked, _ := s.parked.Get(c.id)
 	p := plan{events: []Event{parkedResolved{ID: c.id}}}
 	for i, cmd := range c.cmds {
-		p.steps = append(p.steps, plannedStep{i, cmd})
+		p.steps = append(p.steps, plannedStep{i, cmd, parked.Event.Trace})
 	}
 	return p, nil
 }

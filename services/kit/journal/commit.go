@@ -8,6 +8,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/failpoint"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -37,7 +38,7 @@ func (s *shard[S]) commit(run context.Context, batch []*request) error {
 		if len(decided) == 0 {
 			return nil
 		}
-		v, err := s.settle(ctx, t, decided[0].traceparent())
+		v, err := s.settle(ctx, t)
 		switch v {
 		case won:
 			s.carried = rest
@@ -68,8 +69,9 @@ again:
 		now = head.at
 	}
 	at := At{Shard: s.number, Seq: head.seq + 1, Time: now}
-	t = newTrial(s.journal.machine, s.journal.types, head, at, s.journal.cfg.MaxBatchBytes, len(batch))
+	t = newTrial(s.journal.machine, s.journal.cfg, s.journal.types, head, at, len(batch))
 	for i, r := range batch {
+		t.at.Trace = httpx.TraceMark(r.ctx)
 		err := t.decide(r.cmd)
 		if p, spoiled := err.(*panicError); spoiled {
 			s.logPanic(p)
@@ -93,9 +95,9 @@ func (s *shard[S]) logPanic(p *panicError) {
 
 // settle makes the trial's answers true: by committing its events, or, when it has none, by making sure that they
 // were decided on the newest state.
-func (s *shard[S]) settle(ctx context.Context, t *trial[S], trace string) (verdict, error) {
+func (s *shard[S]) settle(ctx context.Context, t *trial[S]) (verdict, error) {
 	if len(t.records) > 0 || s.unsettled {
-		return s.write(ctx, t, trace)
+		return s.write(ctx, t)
 	}
 	moved, err := s.look(ctx)
 	switch {
@@ -109,11 +111,11 @@ func (s *shard[S]) settle(ctx context.Context, t *trial[S], trace string) (verdi
 }
 
 // write creates the trial's segment and finds out what became of it.
-func (s *shard[S]) write(ctx context.Context, t *trial[S], trace string) (verdict, error) {
+func (s *shard[S]) write(ctx context.Context, t *trial[S]) (verdict, error) {
 	s.batch++
 	segment := Segment{
 		Version: SegmentVersion, Service: s.journal.cfg.Service, Journal: s.journal.id, Shard: s.number, Seq: t.at.Seq,
-		Writer: s.journal.deps.Writer, Batch: s.batch, At: t.at.Time, Trace: trace, Events: t.records,
+		Writer: s.journal.deps.Writer, Batch: s.batch, At: t.at.Time, Trace: t.callers.share(t.records), Events: t.records,
 	}
 	if segment.Events == nil {
 		segment.Events = []Record{} // a fence: it only takes the number

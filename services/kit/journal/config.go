@@ -30,6 +30,9 @@ type Config struct {
 	PollEvery             time.Duration // how often an idle shard looks for other writers' segments; default 1 s
 	RecentBytes           int           // encoded segments kept in memory for followers, per shard; default 1 MiB
 	SegmentVersion        int           // the newest layout that segments are written in: PackedVersion, or SegmentVersion while replicas of a release that reads no other run; default PackedVersion
+	// TraceEvents says which types of events remember the trace of their caller when they share a segment with those of others:
+	// those on which followers act on that caller's behalf. An id takes about 45 bytes, 25 of them packed. Nil: none.
+	TraceEvents func(eventType string) bool
 }
 
 // Deps is what a journal needs from outside.

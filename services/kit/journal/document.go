@@ -134,6 +134,9 @@ func (s *Segment) appendEvents(to []byte) []byte {
 		to = append(to, r.Type...)
 		to = append(to, `","data":`...)
 		to = append(to, r.Data...)
+		if r.Trace != "" {
+			to = append(append(append(to, `,"trace":"`...), r.Trace...), '"') // hex digits and dashes
+		}
 		to = append(to, '}')
 	}
 	return append(to, ']')

@@ -22,7 +22,7 @@ func reservations(n int) Segment {
 	}
 	for i := range n {
 		id := rand.Text()
-		s.Events = append(s.Events, Record{"inventory.reserved", jsontext.Value(
+		s.Events = append(s.Events, Record{Type: "inventory.reserved", Data: jsontext.Value(
 			fmt.Sprintf(`{"sku":"ticket","id":%q,"quantity":1,"hold_seconds":600,"expires_at":"2026-01-02T03:14:%02dZ","note":"a \"word\" in ünïcode"}`, id, i%60))})
 	}
 	return s
@@ -31,7 +31,12 @@ func reservations(n int) Segment {
 // What is encoded is read back the same, in whatever layout it stands.
 func TestDocumentsKeepTheirSegments(t *testing.T) {
 	two := reservations(40)
-	two.Events = append(two.Events, Record{"inventory.confirmed", jsontext.Value(`{}`)})
+	two.Events = append(two.Events, Record{Type: "inventory.confirmed", Data: jsontext.Value(`{}`)})
+	several := reservations(40)
+	several.Trace = ""
+	for i := range several.Events[1:] {
+		several.Events[1+i].Trace = fmt.Sprintf("%x", incompressible(16))
+	}
 	large := reservations(1)
 	for large.eventBytes() < maxSegmentBytes-300 {
 		large.Events = append(large.Events, reservations(1).Events...)
@@ -45,6 +50,7 @@ func TestDocumentsKeepTheirSegments(t *testing.T) {
 		"a small one":               {reservations(3), PackedVersion, nil},
 		"many events":               {reservations(40), PackedVersion, []string{"inventory.reserved"}},
 		"of two types":              {two, PackedVersion, []string{"inventory.reserved", "inventory.confirmed"}},
+		"of many callers":           {several, PackedVersion, []string{"inventory.reserved"}},
 		"as large as they get":      {large, PackedVersion, []string{"inventory.reserved"}},
 		"beside an earlier release": {two, SegmentVersion, nil},
 	} {
@@ -80,7 +86,7 @@ func TestDocumentsKeepTheirSegments(t *testing.T) {
 // What does not shrink is not packed.
 func TestNoiseIsNotPacked(t *testing.T) {
 	s := reservations(0)
-	s.Events = append(s.Events, Record{"e", jsontext.Value(`"` + incompressible(4000) + `"`)})
+	s.Events = append(s.Events, Record{Type: "e", Data: jsontext.Value(`"` + incompressible(4000) + `"`)})
 	value, err := s.encode(PackedVersion)
 	require.NoError(t, err)
 	var d Document
@@ -105,7 +111,7 @@ func incompressible(n int) string {
 // The layouts are read for ever: these documents never change.
 func TestLayoutsOfEveryRelease(t *testing.T) {
 	want := reservations(0)
-	want.Events = []Record{{"a.b", jsontext.Value(`{"n":1}`)}, {"a.c", jsontext.Value(`{"n":2}`)}}
+	want.Events = []Record{{Type: "a.b", Data: jsontext.Value(`{"n":1}`)}, {Type: "a.c", Data: jsontext.Value(`{"n":2}`)}}
 	const head = `"service":"inventory","journal":"j1","shard":1,"seq":7,"writer":"w","batch":3,"at":"2026-01-02T03:04:05.000000006Z",` +
 		`"trace":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",`
 	for name, text := range map[string]string{

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
-
 	"github.com/sidecart/sidecart/services/kit/errs"
 )
 
@@ -94,11 +92,4 @@ func (r *request) giveUp(cause error) outcome {
 		return outcome{err: unavailable(cause)}
 	}
 	return outcome{err: errs.OutcomeUnknown(cause)}
-}
-
-// traceparent is the W3C trace context of the caller, empty when there is none.
-func (r *request) traceparent() string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(r.ctx, carrier)
-	return carrier["traceparent"]
 }

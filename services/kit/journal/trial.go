@@ -20,6 +20,9 @@ type trial[S any] struct {
 	bytes   int    // of the records
 	answers []outcome
 
+	callers callers
+	traced  func(eventType string) bool // Config.TraceEvents
+
 	maxBytes int  // at which no further command is taken
 	alone    bool // the command being decided has the whole segment to itself
 }
@@ -31,9 +34,9 @@ var errFull = errors.New("journal: the segment is full")
 const usualRecordBytes = 192
 
 // newTrial starts a batch of some commands whose segment will be at at.
-func newTrial[S any](m Machine[S], types Types, committed *view[S], at At, maxBytes, commands int) *trial[S] {
+func newTrial[S any](m Machine[S], cfg Config, types Types, committed *view[S], at At, commands int) *trial[S] {
 	return &trial[S]{
-		machine: m, types: types, at: at, view: committed.clone(m), maxBytes: maxBytes,
+		machine: m, types: types, at: at, view: committed.clone(m), maxBytes: cfg.MaxBatchBytes, traced: cfg.TraceEvents,
 		answers: make([]outcome, 0, commands),
 	}
 }
@@ -74,7 +77,13 @@ func (t *trial[S]) decideDomain(cmd Command) (answer any, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer, t.record(events)
+	if err := t.record(events); err != nil {
+		return answer, err
+	}
+	if len(events) > 0 {
+		t.callers.note(t.at.Trace)
+	}
+	return answer, nil
 }
 
 // decideOwn decides a command of the journal. Its steps are tried on a fork, because a refused step undoes those before it.
@@ -89,6 +98,7 @@ func (t *trial[S]) decideOwn(cmd systemCommand) (err error) {
 		fork.view = t.view.clone(t.machine)
 	}
 	for _, step := range p.steps {
+		fork.at.Trace = step.trace
 		if _, err := fork.decideDomain(step.cmd); err != nil {
 			var p *panicError
 			switch {
@@ -125,13 +135,18 @@ func (t *trial[S]) record(events []Event) error {
 			}
 			applied[i] = back
 		}
+		if t.traced != nil && t.traced(r.Type) {
+			r.Trace = t.at.Trace
+		}
 		records, data, bytes = append(records, r), longer, bytes+r.size()
 	}
 	if err := t.fits(bytes); err != nil {
 		return err
 	}
+	at := t.at
+	at.Trace = "" // a later start would not have it
 	for _, e := range applied {
-		t.view.apply(t.machine, t.at, e)
+		t.view.apply(t.machine, at, e)
 	}
 	t.records, t.data, t.bytes = records, data, t.bytes+bytes
 	return nil

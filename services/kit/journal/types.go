@@ -29,6 +29,9 @@ type At struct {
 	Shard int
 	Seq   uint64    // the number of the segment
 	Time  time.Time // the segment's time, UTC, never before its predecessor's
+	// Trace is that of the caller, as httpx.TraceMark gives it; "" if there is none. It is for what Decide asks to be done later on the
+	// caller's behalf. Apply does not get it.
+	Trace string
 }
 
 // Machine is the pure domain of one shard of a journal: no I/O, no clock, no randomness. S is usually a pointer
@@ -96,13 +99,23 @@ func (t Types) check(eventType string) error {
 type Record struct {
 	Type string         `json:"type"`
 	Data jsontext.Value `json:"data"`
+	// Trace is that of the caller (At.Trace), where the segment has callers of several traces and Config.TraceEvents asks for it.
+	Trace string `json:"trace,omitzero"`
 }
 
-// size is what the record takes in a segment, in bytes.
-func (r Record) size() int { return len(r.Type) + len(r.Data) + recordOverheadBytes }
+// size bounds what the record takes in a segment, in bytes.
+func (r Record) size() int {
+	if r.Trace != "" {
+		return len(r.Type) + len(r.Data) + len(r.Trace) + recordOverheadBytes + traceOverheadBytes
+	}
+	return len(r.Type) + len(r.Data) + recordOverheadBytes
+}
 
-// recordOverheadBytes is what JSON puts around a record.
-const recordOverheadBytes = 24
+// What JSON puts around a record and around its trace.
+const (
+	recordOverheadBytes = 24
+	traceOverheadBytes  = len(`,"trace":""`)
+)
 
 // Segment is one committed batch: as a Document, the value of the key {service}/journal/{shard}/{seq} and the data of
 // the CloudEvent that announces it.
@@ -115,6 +128,14 @@ type Segment struct {
 	Writer  string    `json:"writer"` // the process that wrote it (an id made at its start)
 	Batch   uint64    `json:"batch"`  // the writer's own number of the batch; (writer, batch) is unique
 	At      time.Time `json:"at"`
-	Trace   string    `json:"trace,omitzero"` // traceparent of the first command's caller
+	Trace   string    `json:"trace,omitzero"` // traceparent of the caller of all its events; absent when they have several
 	Events  []Record  `json:"events,omitzero"`
+}
+
+// TraceOf is the trace of the caller of one of the segment's events, for httpx.ContextWithTraceParent; "" if that is not known.
+func (s *Segment) TraceOf(r Record) string {
+	if r.Trace != "" {
+		return r.Trace
+	}
+	return s.Trace
 }

@@ -14,5 +14,6 @@ func (t Task) AppendTo(w *exact.Writer) {
 	w.TextIfAny(`,"reason":`, t.Reason)
 	w.Time(`,"created_at":`, t.CreatedAt)
 	w.TimeIfAny(`,"parked_at":`, t.ParkedAt)
+	w.TextIfAny(`,"trace":`, t.Trace)
 	w.Raw(`}`)
 }

@@ -27,6 +27,7 @@ type ledger struct {
 	fail   func(cmd any) error // before a commit
 	after  func(cmd any) error // after a commit: the answer gets lost
 	wake   func()
+	heard  func(ctx context.Context, cmd any) // may be nil
 }
 
 func newLedger(shards int) *ledger {
@@ -63,6 +64,9 @@ func (l *ledger) DoShard(ctx context.Context, shard int, cmd journal.Command) (j
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.heard != nil {
+		l.heard(ctx, cmd)
+	}
 	if l.fail != nil {
 		if err := l.fail(cmd); err != nil {
 			return journal.Result{}, err

@@ -54,6 +54,8 @@ type Task struct {
 	Reason    string    `json:"reason,omitzero"`
 	CreatedAt time.Time `json:"created_at"`
 	ParkedAt  time.Time `json:"parked_at,omitzero"`
+	// Trace is that of whoever asked for the effect (journal.At.Trace); executions and what they record belong to it.
+	Trace string `json:"trace,omitzero"`
 }
 
 // New is a task that is due at once.
@@ -69,6 +71,12 @@ func NewClaimed(id string, at time.Time, writer string, lease time.Duration) Tas
 		return t
 	}
 	return t.claim(at, writer, lease)
+}
+
+// In is the task on behalf of the caller of that trace.
+func (t Task) In(trace string) Task {
+	t.Trace = trace
+	return t
 }
 
 // Attempted tells whether the effect may have been made already, wholly or not.

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecart/sidecart/services/kit/failpoint"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
@@ -319,6 +320,7 @@ func (w *Worker) claim(ctx context.Context, shard int, ids []string) {
 // run executes one claimed task and records what came of it.
 func (w *Worker) run(ctx context.Context, shard int, t Task) {
 	defer func() { w.reports <- report{shard: shard, ids: []string{t.ID}} }()
+	ctx = httpx.ContextWithTraceParent(ctx, t.Trace)
 	failpoint.Hit(failpoint.BeforeCall)
 	out := w.execute(ctx, shard, t)
 	failpoint.Hit(failpoint.AfterCall)

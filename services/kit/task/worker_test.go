@@ -13,6 +13,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/follow"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/task"
 )
 
@@ -287,4 +288,30 @@ func TestMetrics(t *testing.T) {
 		got[f.GetName()] = f.GetMetric()[0].GetGauge().GetValue()
 	}
 	require.Equal(t, map[string]float64{"sidecart_tasks_open": 2, "sidecart_tasks_parked": 1}, got)
+}
+
+// What is done later for a caller, and what is recorded of it, belongs to that caller's trace.
+func TestWorkerWorksInTheTraceOfTheTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+		var executed, recorded []string
+		l := newLedger(1)
+		w := &world{do: func(ctx context.Context, k task.Task) task.Outcome {
+			executed = append(executed, httpx.TraceID(ctx))
+			return task.Recorded(done{k.ID})
+		}}
+		l.heard = func(ctx context.Context, cmd any) {
+			if _, ok := cmd.(done); ok {
+				recorded = append(recorded, httpx.TraceID(ctx))
+			}
+		}
+		l.put(0, task.New("a", time.Now()).In(id))
+		defer begin(t, l, w, task.Config{Writer: "me", Channel: "world", MaxInFlight: 1})()
+		synctest.Wait()
+		l.put(0, task.New("b", time.Now()))
+		<-time.After(2 * time.Second) // of the bubble
+		synctest.Wait()
+		require.Equal(t, []string{id, ""}, executed)
+		require.Equal(t, []string{id, ""}, recorded)
+	})
 }
