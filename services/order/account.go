@@ -5,7 +5,6 @@ import (
 
 	"github.com/sidecart/sidecart/services/datacopy"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
-	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
 // Account loads the journal from a store and says what it comes to: orders in memory by status. It writes nothing.
@@ -15,9 +14,8 @@ func Account(ctx context.Context, state sidecar.State) (datacopy.Account, error)
 
 // total adds a shard's orders to the totals.
 func total(s *state, totals map[string]int64) error {
-	s.orders.Scan(func(_ string, o *orderapi.Order) bool {
+	for _, o := range s.orders.All() {
 		totals["orders "+o.Status]++
-		return true
-	})
+	}
 	return nil
 }

@@ -14,13 +14,10 @@ const kindOrder = "order"
 
 // Dump gives every order that is in memory and the index of those that are not.
 func (machine) Dump(s *state, emit func(kind string, record any) error) error {
-	var err error
-	s.orders.Scan(func(_ string, o *orderapi.Order) bool {
-		err = emit(kindOrder, o)
-		return err == nil
-	})
-	if err != nil {
-		return err
+	for _, o := range s.orders.All() {
+		if err := emit(kindOrder, o); err != nil {
+			return err
+		}
 	}
 	return s.archived.Dump(emit)
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/trie"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
 // state is one shard: the orders that are not archived, and what finds them. An order in it is never changed, only
 // replaced.
 type state struct {
-	orders   btree.Map[string, *orderapi.Order]
+	orders   trie.Map[string, *orderapi.Order]
 	due      *btree.BTreeG[stamp]  // awaiting payment, by pay_by
 	settled  *btree.BTreeG[stamp]  // see settled, by changed_at
 	owners   *btree.BTreeG[placed] // all, by listOwner and placed_at
@@ -60,7 +61,7 @@ func newState() *state {
 
 func (s *state) clone() *state {
 	return &state{
-		orders: *s.orders.Copy(), due: s.due.Copy(), settled: s.settled.Copy(), owners: s.owners.Copy(),
+		orders: s.orders.Clone(), due: s.due.Copy(), settled: s.settled.Copy(), owners: s.owners.Copy(),
 		archived: s.archived.Clone(),
 	}
 }
@@ -87,7 +88,8 @@ func (s *state) put(o *orderapi.Order) {
 
 // remove lets go of an order; one that is not there is no error.
 func (s *state) remove(id string) {
-	if o, there := s.orders.Delete(id); there {
+	if o := s.order(id); o != nil {
+		s.orders.Delete(id)
 		s.unlist(o)
 	}
 }
@@ -95,8 +97,12 @@ func (s *state) remove(id string) {
 // unlist takes an order out of what finds it.
 func (s *state) unlist(o *orderapi.Order) {
 	s.owners.Delete(ownerKey(o))
-	s.due.Delete(stamp{o.PayBy.UnixNano(), o.ID})
-	s.settled.Delete(stamp{o.ChangedAt.UnixNano(), o.ID})
+	switch { // deleting what is not there copies the way to it
+	case o.Status == orderapi.StatusAwaitingPayment:
+		s.due.Delete(stamp{o.PayBy.UnixNano(), o.ID})
+	case settled(o):
+		s.settled.Delete(stamp{o.ChangedAt.UnixNano(), o.ID})
+	}
 }
 
 func ownerKey(o *orderapi.Order) placed {
