@@ -69,7 +69,7 @@ again:
 		now = head.at
 	}
 	at := At{Shard: s.number, Seq: head.seq + 1, Time: now}
-	t = newTrial(s.journal.machine, s.journal.cfg, s.journal.types, head, at, len(batch))
+	t = newTrial(s.journal.machine, s.journal.cfg, s.journal.types, head, at, len(batch), s.usual)
 	for i, r := range batch {
 		t.at.Trace = httpx.TraceMark(r.ctx)
 		err := t.decide(r.cmd)
@@ -200,6 +200,7 @@ func (s *shard[S]) confirm(ctx context.Context, seq uint64) (verdict, error) {
 // accept makes a segment of ours the head.
 func (s *shard[S]) accept(t *trial[S], segment Segment, encoded []byte) {
 	t.view.seq, t.view.at, t.view.bytes = segment.Seq, segment.At, t.view.bytes+uint64(t.bytes)
+	s.usual = len(t.data)
 	s.recent.add(stored{segment, encoded})
 	s.advance(t.view)
 	s.journal.metrics.commits.Inc()

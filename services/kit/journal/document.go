@@ -101,17 +101,32 @@ func (s *Segment) encode(newest int) ([]byte, error) {
 	if newest < PackedVersion || s.eventBytes() < packFromBytes {
 		return json.Marshal(plain(*s))
 	}
-	events := s.appendEvents(make([]byte, 0, s.eventBytes()))
-	packed, err := pack(events)
+	p := packers.Get().(*packer) // only those are put there
+	defer packers.Put(p)
+	p.events = s.appendEvents(p.events[:0])
+	packed, err := p.pack()
 	if err != nil {
 		return nil, err
 	}
-	if base64.StdEncoding.EncodedLen(len(packed)) >= len(events) {
+	if base64.StdEncoding.EncodedLen(len(packed)) >= len(p.events) {
 		return json.Marshal(plain(*s))
 	}
-	d := Document{plain: plain(*s), Types: s.eventTypes(), Packed: packed}
+	d := Document{plain: plain(*s), Types: s.eventTypes()}
 	d.Version, d.Events = PackedVersion, nil
-	return json.Marshal(d)
+	return d.encodeWith(packed)
+}
+
+// encodeWith gives the document as JSON with packed as its last member, which it need not be asked for: base64 has nothing to escape.
+func (d *Document) encodeWith(packed []byte) ([]byte, error) {
+	const before, after = `,"packed":"`, `"}`
+	rest, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	rest = rest[:len(rest)-len("}")]
+	to := make([]byte, 0, len(rest)+len(before)+base64.StdEncoding.EncodedLen(len(packed))+len(after))
+	to = base64.StdEncoding.AppendEncode(append(append(to, rest...), before...), packed)
+	return append(to, after...), nil
 }
 
 // eventBytes bounds the size of the events as a JSON array.

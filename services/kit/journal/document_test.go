@@ -69,7 +69,10 @@ func TestDocumentsKeepTheirSegments(t *testing.T) {
 			assert.Nil(t, bare.Events)
 			bare.Events = back.Events
 			assert.Equal(t, c.segment, bare)
-			again, err := json.Marshal(back)
+			again, err := json.Marshal(d)
+			require.NoError(t, err)
+			assert.Equal(t, string(again), string(value))
+			again, err = json.Marshal(back)
 			require.NoError(t, err)
 			plainly, err := c.segment.encode(SegmentVersion)
 			require.NoError(t, err)
@@ -131,7 +134,9 @@ func TestDocumentsThatAreNone(t *testing.T) {
 		return string(text)
 	}
 	packed := func(text string) []byte {
-		b, err := pack([]byte(text))
+		p := newPacker()
+		p.events = []byte(text)
+		b, err := p.pack()
 		require.NoError(t, err)
 		return b
 	}

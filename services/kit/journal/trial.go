@@ -23,6 +23,7 @@ type trial[S any] struct {
 	callers callers
 	traced  func(eventType string) bool // Config.TraceEvents
 
+	usual    int  // bytes that the records of the batch before this one took: there is room for as many at once
 	maxBytes int  // at which no further command is taken
 	alone    bool // the command being decided has the whole segment to itself
 }
@@ -30,21 +31,21 @@ type trial[S any] struct {
 // errFull says that the command's events have no room beside those of the commands before it.
 var errFull = errors.New("journal: the segment is full")
 
-// usualRecordBytes is what a record of the busiest kinds takes: room for a batch is made at once.
+// usualRecordBytes is what a record of a reservation takes: room for a batch is made at once.
 const usualRecordBytes = 192
 
-// newTrial starts a batch of some commands whose segment will be at at.
-func newTrial[S any](m Machine[S], cfg Config, types Types, committed *view[S], at At, commands int) *trial[S] {
+// newTrial starts a batch of some commands whose segment will be at at. Its records usually take so many bytes.
+func newTrial[S any](m Machine[S], cfg Config, types Types, committed *view[S], at At, commands, usual int) *trial[S] {
 	return &trial[S]{
 		machine: m, types: types, at: at, view: committed.clone(m), maxBytes: cfg.MaxBatchBytes, traced: cfg.TraceEvents,
-		answers: make([]outcome, 0, commands),
+		answers: make([]outcome, 0, commands), usual: usual,
 	}
 }
 
 // makeRoom prepares for the events of as many commands as there are answers to give.
 func (t *trial[S]) makeRoom() {
 	commands := cap(t.answers)
-	t.records, t.data = make([]Record, 0, commands), make([]byte, 0, min(commands*usualRecordBytes, t.maxBytes))
+	t.records, t.data = make([]Record, 0, commands), make([]byte, 0, min(max(commands*usualRecordBytes, t.usual), t.maxBytes))
 }
 
 // decide decides one command after those before it and keeps its answer. It returns errFull, and keeps nothing, when
