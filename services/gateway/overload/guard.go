@@ -134,14 +134,30 @@ type Ticket struct {
 	began int64
 }
 
+// Room refuses a request for which there would be no place now, as Admit does, but takes none: so that what will be refused has its
+// body not read and its token not looked at, and what is slow to send its body holds nobody's place.
+func (g *Guard) Room(service string, p Priority) error {
+	r := g.rules.Load()
+	if r.WarmUp.Probe > 0 && !g.isReady() {
+		return g.refuse(p, "starting", "the shop is just opening; try again shortly")
+	}
+	if g.total.Load() >= r.most(p) {
+		return g.refuse(p, "full", busyMessage)
+	}
+	if l := g.limits[service]; l != nil && !l.room(p, l.inFlight.Load()+1) {
+		return g.refuse(p, "limit", busyMessage)
+	}
+	return nil
+}
+
 // Admit gives a request to a service its place, or refuses it at once: 503, code overloaded, with Retry-After of one to three seconds.
-// Nothing was done then. A ticket must be given back by Done, once.
+// Nothing was done then. A ticket must be given back by Done, once; its time is what the service is judged by.
 func (g *Guard) Admit(service string, p Priority) (Ticket, error) {
 	r := g.rules.Load()
 	if r.WarmUp.Probe > 0 && !g.isReady() {
 		return Ticket{}, g.refuse(p, "starting", "the shop is just opening; try again shortly")
 	}
-	if n := g.total.Add(1); float64(n) > max(1, float64(r.Concurrency.Max)*shareOf[p]) {
+	if g.total.Add(1) > r.most(p) {
 		g.total.Add(-1)
 		return Ticket{}, g.refuse(p, "full", busyMessage)
 	}
@@ -151,6 +167,11 @@ func (g *Guard) Admit(service string, p Priority) (Ticket, error) {
 		return Ticket{}, g.refuse(p, "limit", busyMessage)
 	}
 	return Ticket{g, l, g.now()}, nil
+}
+
+// most is how many may be in flight to all services when one of this priority is let in.
+func (r *rules) most(p Priority) int64 {
+	return max(1, int64(float64(r.Concurrency.Max)*shareOf[p]))
 }
 
 const busyMessage = "there is more to do than can be done at the moment; nothing was changed; try again shortly"

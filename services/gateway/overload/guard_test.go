@@ -79,6 +79,10 @@ func TestOneServiceDoesNotTakeThePlacesOfAnother(t *testing.T) {
 	require.NoError(t, err, "the last place is for who pays")
 	_, err = g.Admit("inventory", Low)
 	require.NoError(t, err)
+	assert.Error(t, g.Room("order", High), "what would be refused can be told beforehand")
+	assert.NoError(t, g.Room("inventory", High))
+	assert.EqualValues(t, 10, g.limits["order"].inFlight.Load(), "and takes no place")
+	assert.EqualValues(t, 11, g.total.Load())
 }
 
 func TestAllServicesTogetherHaveABound(t *testing.T) {

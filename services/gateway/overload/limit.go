@@ -99,7 +99,16 @@ func newLimit(cfg Config, now int64) *limit {
 
 // enter lets a request of this priority in, or not. One that was let in must leave.
 func (l *limit) enter(p Priority) bool {
-	n, allowed := l.inFlight.Add(1), l.crowd.Load()
+	if l.room(p, l.inFlight.Add(1)) {
+		return true
+	}
+	l.inFlight.Add(-1)
+	return false
+}
+
+// room tells whether n requests may be in flight, the last of them of this priority.
+func (l *limit) room(p Priority, n int64) bool {
+	allowed := l.crowd.Load()
 	if p == Critical {
 		allowed = l.allowed.Load()
 	}
@@ -110,7 +119,6 @@ func (l *limit) enter(p Priority) bool {
 	if n <= 1 || float64(n) <= float64(allowed)*shareOf[p] {
 		return true
 	}
-	l.inFlight.Add(-1)
 	set(&l.refused)
 	return false
 }
