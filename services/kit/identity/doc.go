@@ -9,6 +9,6 @@
 // set carries the secret that seals what the account service stores. Other issuers are believed as far as an Issuer of the
 // gateway's rules says; their keys are found by OpenID Connect discovery.
 //
-// What a failure does: a token that is wrong in any way is CodeUnauthenticated. Keys that cannot be fetched are
+// What a failure does: a token that is wrong in any way is errs.CodeUnauthenticated. Keys that cannot be fetched are
 // errs.Unavailable while there are none; once there are, the last ones stay in use however long their issuer is away.
 package identity
