@@ -31,7 +31,7 @@ func BenchmarkRequest(b *testing.B) {
 	s := gatewayOf(b, u, nil)
 	fast, err := New(s.cfg, host.Deps{Client: &http.Client{Transport: instant{bytes.Repeat([]byte("x"), 600)}}, Services: []string{Name}})
 	require.NoError(b, err)
-	fast.table.Store(s.table.Load())
+	fast.book = s.book
 	body := bytes.Repeat([]byte("y"), 250)
 	asked := httptest.NewRequest(http.MethodPost, "/v1/things", nil)
 	asked.ContentLength = int64(len(body))

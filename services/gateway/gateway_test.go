@@ -52,6 +52,15 @@ func (u *upstreams) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
+// set puts a handler in the place of a service's; nil makes it unreachable.
+func (u *upstreams) set(service string, h http.Handler) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.handlers[service] = h; h == nil {
+		delete(u.handlers, service)
+	}
+}
+
 // addressError is a failure that tells about the inside.
 type addressError struct{}
 
@@ -132,7 +141,7 @@ func gatewayOf(t testing.TB, u *upstreams, change func(*Config)) *Service {
 	}
 	s, err := New(cfg, host.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: u}, Services: []string{Name, "shop"}})
 	require.NoError(t, err)
-	s.learn(t.Context(), map[string]contractOf{})
+	s.book.Learn(t.Context())
 	return s
 }
 
@@ -374,30 +383,37 @@ func TestReadyWhenAllContractsAreKnownOrAfterAWhile(t *testing.T) {
 	assert.Equal(t, 200, ask(s, "GET", "/v1/things", "").Code)
 	problem(t, ask(s, "GET", "/v1/things/a/bill", ""), 503, errs.CodeUnavailable)
 	assert.Contains(t, ask(s, "GET", "/docs", "").Body.String(), "bank did not answer")
-	s.started.Store(true)
-	assert.NoError(t, s.Ready())
 
-	known := map[string]contractOf{}
-	u.handlers["bank"] = stub("openapi: broken", nil)
-	assert.False(t, s.learn(t.Context(), known))
-	u.handlers["bank"] = stub(bank, nil)
-	assert.True(t, s.learn(t.Context(), known))
-	s.started.Store(false)
+	u.set("bank", stub("openapi: broken", nil))
+	assert.False(t, s.book.Learn(t.Context()))
+	assert.ErrorContains(t, s.Ready(), "bank")
+	u.set("bank", stub(bank, nil))
+	assert.True(t, s.book.Learn(t.Context()))
 	assert.NoError(t, s.Ready())
 	assert.Equal(t, 200, ask(s, "GET", "/v1/things/a/bill", "").Code)
-	delete(u.handlers, "bank") // it goes away: its paths stay known
-	assert.True(t, s.learn(t.Context(), known))
+	u.set("bank", nil) // it goes away: its paths stay known
+	assert.True(t, s.book.Learn(t.Context()))
 	problem(t, ask(s, "GET", "/v1/things/a/bill", ""), 503, errs.CodeUnavailable)
 }
 
-func TestRunLearnsAndStops(t *testing.T) {
+func TestRunLearnsUntilItStopsAndStartsWithoutWhatStaysAway(t *testing.T) {
 	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil), "quiet": stub("", nil)}}
-	s := gatewayOf(t, u, nil)
-	s.table.Load().missing = []string{"shop"} // as before the first look
-	done := make(chan error, 1)
+	s := gatewayOf(t, u, func(c *Config) {
+		c.Services, c.StartAnyway, c.RefreshEvery = []string{"shop", "quiet", "bank"}, 10*time.Millisecond, time.Hour
+	})
+	assert.ErrorContains(t, s.Ready(), "bank")
 	ctx, cancel := contextOf(t)
+	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
 	require.Eventually(t, func() bool { return s.Ready() == nil }, waitAtMost, waitStep)
+	assert.Equal(t, []string{"bank"}, s.book.Set().Missing)
+	u.set("bank", stub(bank, nil))
+	require.Eventually(t, func() bool { return len(s.book.Set().Missing) == 0 }, waitAtMost, waitStep)
+	u.set("bank", stub(strings.Replace(bank, "paths:\n", "paths:\n  /v1/invoices:\n    get: {responses: {'200': {description: ok}}}\n", 1), nil))
+	require.Eventually(t, func() bool { // Reload looks at once, and not after the hour
+		s.Reload()
+		return ask(s, "GET", "/v1/invoices", "").Code == 200
+	}, waitAtMost, waitStep)
 	cancel()
 	assert.NoError(t, <-done)
 }

@@ -38,7 +38,7 @@ var (
 )
 
 // internalPrefixes begin the names of headers that belong to our own machinery.
-var internalPrefixes = []string{"Dapr-", "X-Dapr-", "Daprapi", "X-Sidecart-", "Metadata."}
+var internalPrefixes = []string{"Dapr-", "X-Dapr-", "Daprapi", "Sidecart-", "X-Sidecart-", "Metadata."}
 
 // copyHeader adds what from has to into, but for what is to be left out, for our machinery, and for what Connection
 // names. The values are shared: nobody changes them.

@@ -1,40 +1,58 @@
 package gateway
 
 import (
-	"bytes"
 	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/sidecart/sidecart/services/gateway/contracts"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
-// page is the gateway's own document at a path; nil if there is none.
-func (t *table) page(path string) echo.HandlerFunc {
-	switch path {
+// page answers with the gateway's own document at the request's path; found says that there is one.
+func page(c echo.Context, set *contracts.Set) (found bool, err error) {
+	r := c.Request()
+	var show func(echo.Context, *contracts.Set) error
+	switch r.URL.Path {
 	case "/":
-		return index
+		show = showStart
 	case "/docs":
-		return serve(t.docs)
+		show = func(c echo.Context, set *contracts.Set) error { return showAsset(c, set.Page) }
 	case "/openapi.json":
-		return serve(t.openAPI)
+		show = func(c echo.Context, set *contracts.Set) error { return showAsset(c, set.OpenAPI) }
+	default:
+		return false, nil
 	}
-	return nil
+	c.SetPath(r.URL.Path)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return true, notAllowed(c, "GET, HEAD")
+	}
+	return true, show(c, set)
 }
 
-// serve answers with a document, or with 304 when the caller has it.
-func serve(a asset) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h := c.Response().Header()
-		h.Set("ETag", a.etag)
-		h.Set(echo.HeaderCacheControl, "no-cache") // keep it, but ask whether it is still the same
-		secure(h)
-		for _, tag := range strings.Split(c.Request().Header.Get("If-None-Match"), ",") {
-			if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == a.etag || tag == "*" {
-				return c.NoContent(http.StatusNotModified)
-			}
-		}
-		return c.Blob(http.StatusOK, a.contentType, a.body)
+// showAsset answers with a document, or with 304 when the caller has it.
+func showAsset(c echo.Context, a contracts.Asset) error {
+	h := c.Response().Header()
+	h.Set("ETag", a.ETag)
+	h.Set(echo.HeaderCacheControl, "no-cache") // keep it, but ask whether it is still the same
+	secure(h)
+	if httpx.HasTag(c.Request().Header, a.ETag) {
+		return c.NoContent(http.StatusNotModified)
 	}
+	return c.Blob(http.StatusOK, a.ContentType, a.Body)
+}
+
+// showStart tells a newcomer where to go, in JSON unless HTML is preferred.
+func showStart(c echo.Context, set *contracts.Set) error {
+	c.Response().Header().Set(echo.HeaderVary, echo.HeaderAccept)
+	if strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/html") {
+		return showAsset(c, set.Start)
+	}
+	secure(c.Response().Header())
+	return c.JSON(http.StatusOK, map[string]string{
+		"name": "sidecart", "documentation": "/docs", "openapi": "/openapi.json", "operations": "/v1/ops/services",
+	})
 }
 
 // secure says what a browser may do with a page of ours: show it.
@@ -42,20 +60,4 @@ func secure(h http.Header) {
 	h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
 	h.Set(echo.HeaderReferrerPolicy, "no-referrer")
-}
-
-// index tells a newcomer where to go, in JSON unless HTML is preferred.
-func index(c echo.Context) error {
-	secure(c.Response().Header())
-	c.Response().Header().Set(echo.HeaderVary, echo.HeaderAccept)
-	if !strings.Contains(c.Request().Header.Get(echo.HeaderAccept), "text/html") {
-		return c.JSON(http.StatusOK, map[string]string{
-			"name": "sidecart", "documentation": "/docs", "openapi": "/openapi.json", "operations": "/v1/ops/services",
-		})
-	}
-	var page bytes.Buffer
-	if err := templates.ExecuteTemplate(&page, "index", nil); err != nil {
-		return err
-	}
-	return c.HTMLBlob(http.StatusOK, page.Bytes())
 }

@@ -2,20 +2,20 @@ package gateway
 
 import (
 	"context"
-	_ "embed" // the contract and the page
+	_ "embed" // the contract
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/sidecart/sidecart/services/gateway/contracts"
 	"github.com/sidecart/sidecart/services/host"
-	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
@@ -34,7 +34,7 @@ type Config struct {
 	MaxInFlight    int           // requests at once, over it 503; 4096
 	MaxBodyBytes   int64         // of a request; 64 KiB
 	AnswerWithin   time.Duration // deadline of a request; 15 s
-	RefreshEvery   time.Duration // between looks at the services' contracts; 30 s
+	RefreshEvery   time.Duration // between looks at the services' contracts; 5 s
 	StartAnyway    time.Duration // after it the gateway is ready though contracts are missing; 15 s
 	StatusWithin   time.Duration // deadline of a service's answer about itself; 2 s
 	MaxAnswerBytes int64         // of a service's answer; 8 MiB
@@ -50,7 +50,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxInFlight, 4096)
 	orDefault(&c.MaxBodyBytes, 64<<10)
 	orDefault(&c.AnswerWithin, 15*time.Second)
-	orDefault(&c.RefreshEvery, 30*time.Second)
+	orDefault(&c.RefreshEvery, 5*time.Second)
 	orDefault(&c.StartAnyway, 15*time.Second)
 	orDefault(&c.StatusWithin, 2*time.Second)
 	orDefault(&c.MaxAnswerBytes, 8<<20)
@@ -99,15 +99,14 @@ type Service struct {
 	deps      host.Deps
 	transport http.RoundTripper // of deps.Client
 	log       *slog.Logger
-	own       contractOf
+	own       *contracts.Contract
+	book      *contracts.Book
+	before    []stage // see stages
 	inFlight  chan struct{}
 	// Looks at what browsers alone send (Sec-Fetch-Site, Origin); other programs pass.
 	crossOrigin *http.CrossOriginProtection
 	local       map[string]echo.HandlerFunc // the gateway's own operations by operationId
 	public      http.Handler
-
-	table   atomic.Pointer[table] // what is known of the contracts; never nil
-	started atomic.Bool           // StartAnyway is over
 }
 
 var (
@@ -131,21 +130,22 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	own, err := readContract(Name, contract)
-	if err != nil {
+	var err error
+	if s.own, err = contracts.Read(Name, contract); err != nil {
 		return nil, err
 	}
-	s.own = own
 	s.local = map[string]echo.HandlerFunc{
 		"listServices": s.listServices, "listParked": s.listParked, "retryParked": s.resolveParked("retry"),
 		"discardParked": s.resolveParked("discard"), "retryAllParked": s.resolveAllParked("retry"), "discardAllParked": s.resolveAllParked("discard"),
 		"forgetFollower": s.forgetFollower, "listBrokers": s.listBrokers,
 	}
-	t, err := newTable([]contractOf{own}, s.cfg.Services, cfg.base())
+	s.book, err = contracts.NewBook(contracts.Config{
+		Services: cfg.Services, Every: cfg.RefreshEvery, AskWithin: cfg.StatusWithin, Base: cfg.base(), Own: s.own, StartAfter: cfg.StartAnyway,
+	}, contracts.Deps{Client: deps.Client, Now: deps.Now, Log: s.log, Metrics: deps.Metrics})
 	if err != nil {
 		return nil, err
 	}
-	s.table.Store(t)
+	s.before = s.stages()
 	s.public = s.edge()
 	return s, nil
 }
@@ -158,57 +158,46 @@ func (s *Service) Contract() []byte { return contract }
 
 // Register mounts the operators' routes where other services may call them, too.
 func (s *Service) Register(g *echo.Group) {
-	for _, r := range s.own.routes() {
-		g.Add(r.method, echoPath(r.template), s.local[r.operation])
+	for _, o := range s.own.Operations() {
+		g.Add(o.Method, echoPath(o.Template), s.local[o.ID])
 	}
 }
 
 // Follows implements host.Service: the gateway follows nothing.
 func (s *Service) Follows() map[string]func(context.Context, []byte) bool { return nil }
 
+// Run keeps the contracts current until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	s.book.Run(ctx)
+	return nil
+}
+
+// Reload implements host.Reloader: it looks at once whether contracts have changed.
+func (s *Service) Reload() { s.book.Refresh() }
+
 // Ready tells whether every contract has been learned, or enough time has passed to start without.
 func (s *Service) Ready() error {
-	t := s.table.Load()
-	if len(t.missing) == 0 || s.started.Load() && len(t.missing) < len(s.cfg.Services) {
-		return nil
+	if err := s.book.Ready(); err != nil {
+		return fmt.Errorf("gateway: %w", err)
 	}
-	return fmt.Errorf("gateway: the contracts of %v are not learned yet", t.missing)
+	return nil
 }
 
 // Public implements host.Public.
 func (s *Service) Public() (string, http.Handler) { return s.cfg.Address, s.public }
 
 // edge makes the public handler. Echo has no routes of its own here, so that every path and method goes through the
-// table: what Echo would match by itself could be more than the contracts say.
+// pipeline: what Echo would match by itself could be more than the contracts say.
 func (s *Service) edge() http.Handler {
 	e := httpx.NewEcho(
 		httpx.Config{Listener: "public", MaxBodyBytes: s.cfg.MaxBodyBytes, HandlerTimeout: s.cfg.AnswerWithin},
 		httpx.Deps{Log: s.log, Metrics: s.deps.Metrics, NewID: s.deps.NewID, Tracer: s.deps.Tracer},
 	)
-	e.RouteNotFound("/*", s.limited(s.dispatch))
+	e.RouteNotFound("/*", s.serve)
 	return e
 }
 
-// limited lets a request in: not one that a page of another site makes a browser send, which would otherwise order,
-// cancel and discard in the name of whoever looks at that page; and no more than MaxInFlight at a time. The body is
-// read before that, so that a slow sender takes nobody's place and holds only its own connection and memory for what has
-// come of its body (requestAtOnce at the least), until the server's read deadline.
-func (s *Service) limited(next func(echo.Context, []byte) error) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		r := c.Request()
-		if err := s.crossOrigin.Check(r); err != nil {
-			return errs.New(errs.Forbidden, codeCrossOrigin, "a page of another site must not change anything here").Wrap(err)
-		}
-		body, err := readAll(r.Body, r.ContentLength, s.cfg.MaxBodyBytes+1, requestAtOnce)
-		if err != nil {
-			return bodyError(err, s.cfg.MaxBodyBytes)
-		}
-		select {
-		case s.inFlight <- struct{}{}:
-			defer func() { <-s.inFlight }()
-			return next(c, body)
-		default:
-			return errs.Overloaded("the gateway")
-		}
-	}
+// echoPath writes a template the way Echo wants it.
+func echoPath(template string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(template)
 }

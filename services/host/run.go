@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/vitals"
 )
 
 // readyPoll is how often the opening of the public listener looks whether the services are ready.
@@ -72,6 +73,7 @@ func (h *Host) Run(ctx context.Context) error {
 	starting, stopStarting := context.WithCancel(ctx)
 	defer stopStarting()
 	running.Go(func() error { h.waitForSidecar(starting); return nil })
+	running.Go(func() error { return h.vitals.Run(work, vitals.NewReader(vitals.OS(), h.out.Now).Read) })
 	running.Go(func() error { h.openPublic(starting, intake, failed); return nil })
 
 	var cause error
@@ -143,6 +145,15 @@ func (h *Host) tryPublic() error {
 		}
 	}
 	return nil
+}
+
+// Reload has every service that can look for changes at once do so.
+func (h *Host) Reload() {
+	for _, s := range h.services {
+		if r, ok := s.(Reloader); ok {
+			r.Reload()
+		}
+	}
 }
 
 func (h *Host) public() []Public {

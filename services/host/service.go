@@ -57,6 +57,12 @@ type Public interface {
 	Public() (address string, handler http.Handler)
 }
 
+// Reloader is what a service implements that reads something which may change while it runs.
+type Reloader interface {
+	// Reload has the service look for changes now and not at its next turn. It returns at once; any goroutine may call it.
+	Reload()
+}
+
 // Factory makes a service. It validates its configuration and has no side effects but registering metrics.
 type Factory func(Deps) (Service, error)
 

@@ -67,7 +67,7 @@ var kitMutants = []mutant{
 		edits: []edit{{"if errors.Is(err, ErrNotSent) {", "if err != nil {"}},
 	},
 	{
-		name: "gateway-calls-unknown-unchanged", file: "gateway/proxy.go", suite: "gateway", run: "^TestProblemsPassAndOtherFailuresDoNot$",
+		name: "gateway-calls-unknown-unchanged", file: "gateway/forward.go", suite: "gateway", run: "^TestProblemsPassAndOtherFailuresDoNot$",
 		why:   "a customer whose request broke off is told that nothing was changed, and orders under a new key",
 		edits: []edit{{"if method == http.MethodGet || errors.Is(err, httpx.ErrNotSent) {", "if method == http.MethodGet || err != nil {"}},
 	},

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	dapr "github.com/dapr/go-sdk/client"
@@ -95,6 +99,7 @@ func serve(cmd *cobra.Command, c config, chosen []string) error {
 	if err != nil {
 		return &configError{errors.Join(err, beside.Close())}
 	}
+	defer reloadOnHangUp(h)()
 	err = h.Run(ctx)
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
@@ -102,6 +107,23 @@ func serve(cmd *cobra.Command, c config, chosen []string) error {
 		log.Warn("the last traces were not exported", slog.Any("error", flushErr))
 	}
 	return err
+}
+
+// reloadOnHangUp has h look for changed contracts and rules whenever SIGHUP comes, until the function that it gives is called.
+func reloadOnHangUp(h *host.Host) (stop func()) {
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, syscall.SIGHUP)
+	var group sync.WaitGroup
+	group.Go(func() {
+		for range came {
+			h.Reload()
+		}
+	})
+	return func() {
+		signal.Stop(came)
+		close(came)
+		group.Wait()
+	}
 }
 
 // quietLibraries points two libraries' own global loggers at ours. A process's main is the one place for globals.

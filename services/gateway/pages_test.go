@@ -10,17 +10,9 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-func TestContractsThatOpenTooMuchAreRefused(t *testing.T) {
-	for _, path := range []string{"/internal/x", "/v2/x", "/v1/{a}{b}", "/v1/a{b}", "/v1/a%2fb", "/v1/..", "/v1//x", "/v1/*", "/v1/{}"} {
-		raw := "openapi: 3.0.3\ninfo: {title: x, version: '1'}\npaths:\n  '" + path + "':\n    get: {responses: {'200': {description: ok}}}\n"
-		_, err := readContract("x", []byte(raw))
-		assert.Error(t, err, path)
-	}
-	_, err := readContract("x", []byte("openapi: 3.0.3\ninfo: {title: x, version: '1'}\npaths: {}\ncomponents: {schemas: {A: {$ref: 'file:///etc/passwd'}}}"))
-	assert.Error(t, err)
-}
+	"github.com/sidecart/sidecart/services/gateway/contracts"
+)
 
 func TestMergeRenamesWhatDiffersAndSharesWhatIsTheSame(t *testing.T) {
 	s := gatewayOf(t, &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil), "bank": stub(bank, nil)}}, nil)
@@ -52,7 +44,7 @@ func TestTheFirstContractKeepsAnOperationThatTwoHave(t *testing.T) {
 	second := strings.ReplaceAll(shop, "Shop", "Copy")
 	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil), "bank": stub(second, nil)}}
 	s := gatewayOf(t, u, nil)
-	assert.Len(t, s.table.Load().twice, 4)
+	assert.Len(t, s.book.Set().Twice, 4)
 	ask(s, "GET", "/v1/things", "")
 	assert.Equal(t, "shop", u.seen[0].URL.Host)
 }
@@ -76,26 +68,26 @@ func TestThePagesForPeople(t *testing.T) {
 }
 
 func TestTheRealContractsGoTogether(t *testing.T) {
-	contracts := []contractOf{}
-	own, err := readContract(Name, contract)
+	list := []*contracts.Contract{}
+	own, err := contracts.Read(Name, contract)
 	require.NoError(t, err)
-	contracts = append(contracts, own)
-	for _, name := range []string{"inventory", "order", "payment", "notify"} {
+	list = append(list, own)
+	for _, name := range []string{"account", "inventory", "order", "payment", "notify"} {
 		raw, err := os.ReadFile("../" + name + "/openapi.yaml")
 		if os.IsNotExist(err) {
 			continue // a service without a public part
 		}
 		require.NoError(t, err)
-		c, err := readContract(name, raw)
+		c, err := contracts.Read(name, raw)
 		require.NoError(t, err)
-		contracts = append(contracts, c)
+		list = append(list, c)
 	}
-	table, err := newTable(contracts, nil, Config{}.withDefaults().base())
+	set, err := contracts.NewSet(list, nil, Config{}.withDefaults().base())
 	require.NoError(t, err)
-	assert.Empty(t, table.twice)
+	assert.Empty(t, set.Twice)
 	if dir := os.Getenv("SIDECART_DOCS_OUT"); dir != "" {
-		require.NoError(t, os.WriteFile(dir+"/docs.html", table.docs.body, 0o600))
-		require.NoError(t, os.WriteFile(dir+"/openapi.json", table.openAPI.body, 0o600))
+		require.NoError(t, os.WriteFile(dir+"/docs.html", set.Page.Body, 0o600))
+		require.NoError(t, os.WriteFile(dir+"/openapi.json", set.OpenAPI.Body, 0o600))
 	}
 }
 
@@ -104,8 +96,8 @@ func TestTheOwnContractHasAHandlerForEachOperation(t *testing.T) {
 	e := echo.New()
 	s.Register(e.Group("/gateway"))
 	assert.Len(t, e.Routes(), len(s.local))
-	for _, r := range s.own.routes() {
-		assert.NotNil(t, s.local[r.operation], r.operation)
+	for _, o := range s.own.Operations() {
+		assert.NotNil(t, s.local[o.ID], o.ID)
 	}
 	assert.Equal(t, Name, s.Name())
 	assert.Empty(t, s.Follows())

@@ -1,4 +1,4 @@
-package gateway
+package contracts
 
 import (
 	"bytes"
@@ -14,11 +14,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-//go:embed docs.html
-var docsHTML string
+//go:embed page.html
+var pageHTML string
 
 // templates are parsed once; a mistake in them is a programmer's.
-var templates = template.Must(template.New("").Parse(docsHTML))
+var templates = template.Must(template.New("").Parse(pageHTML))
 
 // What the page shows, in its order.
 type (
@@ -49,8 +49,9 @@ type (
 	}
 )
 
-// renderDocs makes the page for people from the merged document; base begins the addresses of its examples.
-func renderDocs(doc *openapi3.T, missing []string, base string) ([]byte, error) {
+// renderPage makes the page for people from the merged document; own is the service
+// whose operations come last, base begins the addresses of the examples.
+func renderPage(doc *openapi3.T, missing []string, own, base string) ([]byte, error) {
 	page := docsPage{Title: doc.Info.Title, Description: doc.Info.Description, Missing: missing}
 	for _, path := range sortedPaths(doc) {
 		item := doc.Paths.Value(path)
@@ -60,38 +61,33 @@ func renderDocs(doc *openapi3.T, missing []string, base string) ([]byte, error) 
 				continue
 			}
 			service, _ := op.Extensions[extensionService].(string)
-			group := page.group(service)
+			group := page.group(service, own)
 			group.Operations = append(group.Operations, describe(base, path, method, op))
 		}
 	}
+	return render("docs", page)
+}
+
+func render(name string, data any) ([]byte, error) {
 	var out bytes.Buffer
-	err := templates.ExecuteTemplate(&out, "docs", page)
+	err := templates.ExecuteTemplate(&out, name, data)
 	return out.Bytes(), err
 }
 
 // group finds the group of a service or begins it; the gateway's own comes last.
-func (p *docsPage) group(service string) *docsGroup {
+func (p *docsPage) group(service, own string) *docsGroup {
 	i := slices.IndexFunc(p.Groups, func(g docsGroup) bool { return g.Service == service })
 	if i < 0 {
 		p.Groups = append(p.Groups, docsGroup{Service: service})
 		slices.SortStableFunc(p.Groups, func(a, b docsGroup) int {
-			if last := strings.Compare(strconv.FormatBool(a.Service == Name), strconv.FormatBool(b.Service == Name)); last != 0 {
+			if last := strings.Compare(strconv.FormatBool(a.Service == own), strconv.FormatBool(b.Service == own)); last != 0 {
 				return last
 			}
 			return strings.Compare(a.Service, b.Service)
 		})
-		return p.group(service)
+		return p.group(service, own)
 	}
 	return &p.Groups[i]
-}
-
-func sortedPaths(doc *openapi3.T) []string {
-	paths := make([]string, 0, doc.Paths.Len())
-	for path := range doc.Paths.Map() {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths)
-	return paths
 }
 
 func describe(base, path, method string, op *openapi3.Operation) docsOperation {

@@ -1,4 +1,4 @@
-package gateway
+package contracts
 
 import (
 	"net/url"
@@ -8,51 +8,45 @@ import (
 	"github.com/sidecart/sidecart/services/kit/errs"
 )
 
-// route is one operation of a contract.
-type route struct {
-	service   string
-	method    string // upper case
-	template  string // "/v1/orders/{id}"
-	operation string // operationId
+// Node is a segment in the tree of all paths. It is not changed once the Set is made.
+type Node struct {
+	static  map[string]*Node
+	param   *Node
+	methods map[string]*Operation // nil: no path ends here
+	allow   string                // the methods, for the header of that name
 }
 
-// node is a segment in the tree of all paths. It is not changed once the table is made.
-type node struct {
-	static  map[string]*node
-	param   *node
-	methods map[string]route // nil: no path ends here
-}
-
-// insert adds a route. An operation that is there already stays; insert then reports false.
-func (n *node) insert(r route) bool {
-	for _, segment := range split(r.template) {
+// insert adds an operation. One that is there already stays; insert then reports false.
+func (n *Node) insert(o *Operation) bool {
+	for _, segment := range o.Segments {
 		if isParam(segment) {
 			if n.param == nil {
-				n.param = &node{}
+				n.param = &Node{}
 			}
 			n = n.param
 			continue
 		}
 		if n.static == nil {
-			n.static = make(map[string]*node)
+			n.static = make(map[string]*Node)
 		}
 		if n.static[segment] == nil {
-			n.static[segment] = &node{}
+			n.static[segment] = &Node{}
 		}
 		n = n.static[segment]
 	}
 	if n.methods == nil {
-		n.methods = make(map[string]route)
+		n.methods = make(map[string]*Operation)
 	}
-	if _, taken := n.methods[r.method]; taken {
+	if _, taken := n.methods[o.Method]; taken {
 		return false
 	}
-	n.methods[r.method] = r
+	n.methods[o.Method] = o
+	n.allow = allowed(n.methods)
 	return true
 }
 
 // find gives the node where the path of these segments ends; a literal segment goes before a parameter.
-func (n *node) find(segments []string) *node {
+func (n *Node) find(segments []string) *Node {
 	if len(segments) == 0 {
 		if n.methods == nil {
 			return nil
@@ -70,26 +64,36 @@ func (n *node) find(segments []string) *node {
 	return n.param.find(segments[1:])
 }
 
-// allow lists the methods of a node for the header of that name.
-func (n *node) allow() string {
-	methods := make([]string, 0, len(n.methods)+1)
-	for m := range n.methods {
-		methods = append(methods, m)
+// Operation is the one of a method at this path; nil if there is none. HEAD is GET without the body.
+func (n *Node) Operation(method string) *Operation {
+	if method == "HEAD" {
+		method = "GET"
 	}
-	if _, get := n.methods["GET"]; get {
-		methods = append(methods, "HEAD")
+	return n.methods[method]
+}
+
+// Allow lists the methods for the header of that name.
+func (n *Node) Allow() string { return n.allow }
+
+func allowed(operations map[string]*Operation) string {
+	list := make([]string, 0, len(operations)+1)
+	for m := range operations {
+		list = append(list, m)
 	}
-	slices.Sort(methods)
-	return strings.Join(methods, ", ")
+	if _, get := operations["GET"]; get {
+		list = append(list, "HEAD")
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
 }
 
 func split(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
 
 func isParam(segment string) bool { return strings.HasPrefix(segment, "{") }
 
-// segmentsOf takes a request's path apart, decoded. Whoever decodes it behind us must come to the same segments,
+// Segments takes a request's path apart, decoded. Whoever decodes it behind us must come to the same segments,
 // however often it does so: a segment that hides a separator or a step upwards is refused.
-func segmentsOf(u *url.URL) ([]string, error) {
+func Segments(u *url.URL) ([]string, error) {
 	segments := split(u.EscapedPath())
 	for i, escaped := range segments {
 		segment, err := url.PathUnescape(escaped)
@@ -111,17 +115,12 @@ func segmentsOf(u *url.URL) ([]string, error) {
 	return segments, nil
 }
 
-// join puts segments together again, each escaped in the one way that we escape.
-func join(segments []string) string {
+// Join puts segments together again, each escaped in the one way that we escape.
+func Join(segments []string) string {
 	var b strings.Builder
 	for _, s := range segments {
 		b.WriteByte('/')
 		b.WriteString(url.PathEscape(s))
 	}
 	return b.String()
-}
-
-// echoPath writes a template the way Echo wants it.
-func echoPath(template string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(template)
 }

@@ -1,4 +1,4 @@
-package gateway
+package contracts
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ const extensionService = "x-sidecart-service"
 // merge makes one document of several. Components of one name and one content become one; of one name and
 // different contents, the later one gets its service's name in front. An operation that an earlier contract has
 // is left out. The inputs are not changed.
-func merge(contracts []contractOf) map[string]any {
+func merge(contracts []*Contract) map[string]any {
 	m := &merger{components: map[string]any{}, paths: map[string]any{}, operations: map[string]bool{}, tagged: map[string]bool{}, tags: []any{}}
 	for _, c := range contracts {
 		m.add(c)
@@ -40,7 +40,7 @@ type merger struct {
 	operations map[string]bool
 }
 
-func (m *merger) add(c contractOf) {
+func (m *merger) add(c *Contract) {
 	renamed := m.renames(c)
 	own := object(c.doc["components"])
 	for section, names := range own {
@@ -61,13 +61,13 @@ func (m *merger) add(c contractOf) {
 		}
 	}
 	for path, item := range object(c.doc["paths"]) {
-		m.addPath(c.service, path, object(rewrite(item, renamed)))
+		m.addPath(c, path, object(rewrite(item, renamed)))
 	}
 }
 
 // addPath adds the operations of one path. What applies to the whole path item moves into its operations, because
-// another service may answer other methods of the same path.
-func (m *merger) addPath(service, path string, item map[string]any) {
+// another service may answer other methods of the same path; so does what the whole document says of security.
+func (m *merger) addPath(c *Contract, path string, item map[string]any) {
 	into := object(m.paths[path])
 	if into == nil {
 		into = map[string]any{}
@@ -80,13 +80,16 @@ func (m *merger) addPath(service, path string, item map[string]any) {
 		if op == nil || into[key] != nil {
 			continue
 		}
-		op[extensionService] = service
+		op[extensionService] = c.Service
+		if security, said := c.doc["security"]; said && op["security"] == nil {
+			op["security"] = security
+		}
 		if own, _ := op["parameters"].([]any); len(shared) > 0 {
 			op["parameters"] = withShared(own, shared)
 		}
 		if id, _ := op["operationId"].(string); id != "" {
 			for m.operations[id] {
-				id = service + title(id)
+				id = c.Service + title(id)
 			}
 			m.operations[id] = true
 			op["operationId"] = id
@@ -113,7 +116,7 @@ func withShared(own, shared []any) []any {
 
 // renames finds which components of c need another name, by their references. A component also needs one when it
 // refers to one that does and its name is taken, so the search is repeated until nothing changes.
-func (m *merger) renames(c contractOf) map[string]string {
+func (m *merger) renames(c *Contract) map[string]string {
 	renamed := map[string]string{}
 	for again := true; again; {
 		again = false
@@ -125,7 +128,7 @@ func (m *merger) renames(c contractOf) map[string]string {
 				if renamed[ref] != "" || !conflict || reflect.DeepEqual(there, rewrite(component, renamed)) {
 					continue
 				}
-				renamed[ref] = refPrefix + section + "/" + freeName(taken, object(names), title(c.service)+name)
+				renamed[ref] = refPrefix + section + "/" + freeName(taken, object(names), title(c.Service)+name)
 				again = true
 			}
 		}

@@ -1,0 +1,17 @@
+package contracts
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestContractsThatOpenTooMuchAreRefused(t *testing.T) {
+	for _, path := range []string{"/internal/x", "/v2/x", "/v1/{a}{b}", "/v1/a{b}", "/v1/a%2fb", "/v1/..", "/v1//x", "/v1/*", "/v1/{}"} {
+		raw := "openapi: 3.0.3\ninfo: {title: x, version: '1'}\npaths:\n  '" + path + "':\n    get: {responses: {'200': {description: ok}}}\n"
+		_, err := Read("x", []byte(raw))
+		assert.Error(t, err, path)
+	}
+	_, err := Read("x", []byte("openapi: 3.0.3\ninfo: {title: x, version: '1'}\npaths: {}\ncomponents: {schemas: {A: {$ref: 'file:///etc/passwd'}}}"))
+	assert.Error(t, err)
+}
