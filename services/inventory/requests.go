@@ -10,6 +10,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/exact"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/money"
 )
@@ -117,6 +118,18 @@ type reservationAnswer struct {
 	Quantity  int64     `json:"quantity"`
 	Status    Status    `json:"status"`
 	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// AppendJSON appends what json.Marshal would write.
+func (a reservationAnswer) AppendJSON(to []byte) ([]byte, error) {
+	w := exact.Writer{To: to}
+	w.Text(`{"id":`, a.ID)
+	w.Text(`,"sku":`, a.SKU)
+	w.Number(`,"quantity":`, a.Quantity)
+	w.Text(`,"status":`, string(a.Status))
+	w.Time(`,"expires_at":`, a.ExpiresAt)
+	w.Raw(`}`)
+	return w.To, w.Err
 }
 
 func wireReservation(r *Reservation) reservationAnswer {

@@ -4,9 +4,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"pgregory.net/rapid"
+
+	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 )
 
 // The contract says it with a pattern, the code without: matching one costs each request more than the rest of its checks.
@@ -19,5 +22,15 @@ func TestSKUsAreThoseOfTheContract(t *testing.T) {
 			rapid.Just("."), rapid.Just(".."), rapid.Just("\xff"),
 		).Draw(t, "sku")
 		assert.Equal(t, pattern.MatchString(sku) && sku != "." && sku != "..", checkSKU("sku", sku) == nil, "%q", sku)
+	})
+}
+
+func TestReservationsAppendWhatWouldBeEncoded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.String()
+		journaltest.RequireAppends(t, reservationAnswer{
+			ID: text.Draw(t, "id"), SKU: text.Draw(t, "sku"), Quantity: rapid.Int64().Draw(t, "quantity"),
+			Status: Status(text.Draw(t, "status")), ExpiresAt: time.Unix(0, rapid.Int64Range(0, 1<<62).Draw(t, "expires")).UTC(),
+		})
 	})
 }

@@ -26,6 +26,16 @@ func TestEventsThatWriteThemselvesAreExact(t *testing.T) {
 			Quantity: number.Draw(t, "quantity"), HoldSeconds: number.Draw(t, "hold"), ExpiresAt: at})
 		journaltest.RequireExact(t, inventoryapi.Types(), inventoryapi.Held{ID: text.Draw(t, "id"), Fingerprint: text.Draw(t, "fingerprint"),
 			Claim: text.Draw(t, "claim"), Lines: lines, ExpiresAt: at})
+		answer := inventoryapi.HoldsAnswer{Results: make([]inventoryapi.HoldResult, rapid.IntRange(0, 3).Draw(t, "results"))}
+		for i := range answer.Results {
+			if rapid.Bool().Draw(t, "held") {
+				answer.Results[i].Hold = &inventoryapi.Hold{ID: text.Draw(t, "id"), Lines: lines, ExpiresAt: at}
+			}
+			if rapid.Bool().Draw(t, "refused") {
+				answer.Results[i].Refusal = &inventoryapi.Refusal{Status: 409, Code: text.Draw(t, "code"), UnknownSKUs: []string{text.Draw(t, "sku")}}
+			}
+		}
+		journaltest.RequireAppends(t, answer)
 	})
 }
 

@@ -6,13 +6,14 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/sidecart/sidecart/services/kit/money"
 )
 
 // Writer appends to To, each value with what goes before it, such as `,"name":`. It keeps the first error, which can
-// only be text that is not UTF-8.
+// only be text that is not UTF-8 or a Value that does not encode.
 type Writer struct {
 	To  []byte
 	Err error
@@ -42,6 +43,11 @@ func (w *Writer) Number(before string, value int64) {
 	w.To = strconv.AppendInt(append(w.To, before...), value, 10)
 }
 
+// Count appends a whole number that is not negative.
+func (w *Writer) Count(before string, value uint64) {
+	w.To = strconv.AppendUint(append(w.To, before...), value, 10)
+}
+
 // NumberIfAny appends a member that is left out when it is 0.
 func (w *Writer) NumberIfAny(before string, value int64) {
 	if value != 0 {
@@ -68,6 +74,15 @@ func (w *Writer) Money(before string, value money.Money) {
 	w.Number(`{"amount":`, value.Amount)
 	w.Text(`,"currency":`, value.Currency)
 	w.Raw(`}`)
+}
+
+// Value appends what is too rare to be written by hand, encoded by its tags.
+func (w *Writer) Value(before string, value any) {
+	encoded, err := json.Marshal(value)
+	if w.Err == nil {
+		w.Err = err
+	}
+	w.To = append(append(w.To, before...), encoded...)
 }
 
 // List appends an array; each appends its value at an index.

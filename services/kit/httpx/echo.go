@@ -124,8 +124,22 @@ func Listen(address string) (net.Listener, error) {
 // serializer makes Echo encode with the same JSON as everything else here.
 type serializer struct{}
 
+// Serialize has an answer that writes itself, as json.Marshal would, do so (see journal.Exact): the answers to a rush are of few types.
 func (serializer) Serialize(c echo.Context, v any, _ string) error {
-	return json.MarshalWrite(c.Response(), v)
+	exact, ok := v.(interface {
+		AppendJSON(to []byte) ([]byte, error)
+	})
+	if !ok {
+		return json.MarshalWrite(c.Response(), v)
+	}
+	buffer := takeBuffer()
+	defer giveBuffer(buffer)
+	encoded, err := exact.AppendJSON(buffer.AvailableBuffer())
+	if err != nil {
+		return err
+	}
+	_, err = c.Response().Write(encoded)
+	return err
 }
 
 func (serializer) Deserialize(c echo.Context, v any) error { return Decode(c, v) }

@@ -2,6 +2,13 @@ package task
 
 import "github.com/sidecart/sidecart/services/kit/exact"
 
+// AppendJSON appends t as it stands in a snapshot: what json.Marshal would write.
+func (t Task) AppendJSON(to []byte) ([]byte, error) {
+	w := exact.Writer{To: to}
+	t.AppendTo(&w)
+	return w.To, w.Err
+}
+
 // AppendTo appends t as it stands in an event that writes itself.
 func (t Task) AppendTo(w *exact.Writer) {
 	w.Text(`{"id":`, t.ID)

@@ -11,7 +11,7 @@ import (
 	"github.com/sidecart/sidecart/services/notify/notifyapi"
 )
 
-// TestQueuedIsExact tries any text, number and time, also those that are left out.
+// TestQueuedIsExact, and what else writes itself, with any text, number and time, also those that are left out.
 func TestQueuedIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := func(name string) string { return rapid.String().Draw(t, name) }
@@ -37,5 +37,11 @@ func TestQueuedIsExact(t *testing.T) {
 		journaltest.RequireExact(t, notifyapi.Types(), notifyapi.Queued{
 			OrderID: text("order"), Customer: text("customer"), Tenant: text("tenant"), Messages: messages, Tasks: tasks,
 		})
+		journaltest.RequireAppends(t, &notifyapi.Order{
+			ID: text("id"), Customer: text("customer"), Tenant: text("tenant"), Messages: messages, ChangedAt: at("changed"), Seq: rapid.Uint64().Draw(t, "seq"),
+		})
+		for _, made := range tasks {
+			journaltest.RequireAppends(t, made)
+		}
 	})
 }
