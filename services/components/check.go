@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sidecart/sidecart/services/kit/suggest"
 )
 
 // Check says what is wrong with the set in dir, in the order of files and lines. It finds nothing in a set that daprd
@@ -112,7 +114,7 @@ func (c *checker) knownType() bool {
 		return false
 	case len(c.catalog.versions(c.component.Type)) == 0:
 		c.errorf(c.component.lines.kind, "spec.type", "Dapr %s has no component type %s%s", c.catalog.Dapr, c.component.Type,
-			suggestion(c.component.Type, c.catalog.types(c.component.Block())))
+			suggest.Ending(c.component.Type, c.catalog.types(c.component.Block())))
 		return false
 	}
 	return true
@@ -160,8 +162,8 @@ func (c *checker) checkSpec() {
 func (c *checker) checkScopes() {
 	line := c.component.lines.scopes
 	for _, app := range c.component.Scopes {
-		if !contains(apps, app) {
-			c.errorf(line, "scopes", "there is no app %q%s", app, suggestion(app, apps))
+		if !slices.Contains(apps, serviceOf(app)) {
+			c.errorf(line, "scopes", "there is no app %q%s", app, suggest.Ending(app, apps))
 		}
 	}
 	n, ok := needFor(c.component.Name)
@@ -171,14 +173,20 @@ func (c *checker) checkScopes() {
 		c.warnf(line, "scopes", "is missing: every app sees %s; want [%s]", c.component.Name, strings.Join(n.mustSee(), ", "))
 	default:
 		for _, app := range n.mustSee() {
-			if !contains(c.component.Scopes, app) {
+			if !slices.Contains(c.component.Scopes, app) {
 				c.errorf(line, "scopes", "%s is not in it and needs %s: %s", app, c.component.Name, n.why)
 			}
 		}
 		for _, app := range c.component.Scopes {
-			if contains(apps, app) && !contains(n.mustSee(), app) {
+			if slices.Contains(apps, serviceOf(app)) && !slices.Contains(n.mustSee(), serviceOf(app)) {
 				c.warnf(line, "scopes", "%s has no use for %s", app, c.component.Name)
 			}
 		}
 	}
+}
+
+// serviceOf is what an app runs: a release that the gateway's gray rules name is called order-canary and is an order.
+func serviceOf(app string) string {
+	service, _, _ := strings.Cut(app, "-")
+	return service
 }

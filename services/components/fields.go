@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sidecart/sidecart/services/kit/suggest"
 )
 
 // fieldErrorf reports a field that is wrong in itself: what else it should say is then not looked at.
@@ -29,8 +31,8 @@ func (c *checker) checkFields(spec Spec) {
 		}
 		known, ok := spec.field(f.Name)
 		if !ok {
-			c.fieldErrorf(f.Line, f.Name, "is no field of %s %s%s", c.component.Type, c.component.Version, suggestion(f.Name, spec.names()))
-			c.faulty[nearest(f.Name, spec.names())] = true // so it is not missing
+			c.fieldErrorf(f.Line, f.Name, "is no field of %s %s%s", c.component.Type, c.component.Version, suggest.Ending(f.Name, spec.names()))
+			c.faulty[suggest.Nearest(f.Name, spec.names())] = true // so it is not missing
 			continue
 		}
 		if known.Deprecated {
@@ -137,7 +139,7 @@ func (c *checker) checkValue(f Field, known FieldSpec) {
 		}
 	}
 	if len(known.Allowed) > 0 && !slices.Contains(known.Allowed, f.Value) {
-		c.fieldErrorf(f.valueLine, f.Name, "%s is not allowed%s", shown, suggestion(f.Value, known.Allowed))
+		c.fieldErrorf(f.valueLine, f.Name, "%s is not allowed%s", shown, suggest.Ending(f.Value, known.Allowed))
 		return
 	}
 	if want := mismatch(known, f.Value); want != "" {

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sidecart/sidecart/services/kit/suggest"
 )
 
 // object calls the function of each key of a mapping (nil: nothing to do) and reports keys that are unknown or repeated.
@@ -25,7 +27,7 @@ func (r *reader) object(n *yaml.Node, at string, known map[string]func(*yaml.Nod
 		case seen[key.Value]:
 			r.errorf(key.Line, where, "stands here twice")
 		case !ok:
-			r.errorf(key.Line, where, "is no key that Dapr reads here%s", suggestion(key.Value, slices.Sorted(maps.Keys(known))))
+			r.errorf(key.Line, where, "is no key that Dapr reads here%s", suggest.Ending(key.Value, slices.Sorted(maps.Keys(known))))
 		case use != nil:
 			use(value)
 		}

@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sidecart/sidecart/services/kit/sidecar/setfiles"
+	"github.com/sidecart/sidecart/services/kit/suggest"
 )
 
 // read reads every file that daprd would read: those that end in .yaml or .yml, not those in folders below.
@@ -44,7 +46,7 @@ func setsIn(dir string) string {
 	entries, _ := os.ReadDir(dir) // what cannot be read only costs the hint
 	for _, e := range entries {
 		below := filepath.Join(dir, e.Name())
-		if files, err := setfiles.List(below); err == nil && len(files) > 0 && len(sets) < maxNamed {
+		if files, err := setfiles.List(below); err == nil && len(files) > 0 && len(sets) < suggest.MaxNamed {
 			sets = append(sets, below)
 		}
 	}
@@ -111,7 +113,7 @@ func (r *reader) document(n *yaml.Node) {
 		return
 	}
 	kind, api := child(n, "kind"), child(n, "apiVersion")
-	if kind != nil && api != nil && contains(otherKinds, kind.Value) && strings.HasPrefix(api.Value, "dapr.io/") {
+	if kind != nil && api != nil && slices.Contains(otherKinds, kind.Value) && strings.HasPrefix(api.Value, "dapr.io/") {
 		return
 	}
 	if kind != nil && api != nil && kind.Value == "Kustomization" && strings.HasPrefix(api.Value, kustomizeGroup) {

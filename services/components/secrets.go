@@ -4,12 +4,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/sidecart/sidecart/services/kit/suggest"
 )
 
 // checkSecrets checks that references lead somewhere, that apps cannot read the secret store, and that no secret stands in
 // a file.
 func (c *checker) checkSecrets(spec Spec) {
-	if spec.block() == "secretstores" && c.component.Name != secretStore {
+	if spec.block() == "secretstores" && c.component.Name != secretStore && c.component.Name != accountSecrets {
 		c.errorf(c.component.lines.name, "metadata.name",
 			"call the secret store %s: dapr-config/config.yaml keeps apps from reading the one of that name only", secretStore)
 	}
@@ -17,12 +19,12 @@ func (c *checker) checkSecrets(spec Spec) {
 	switch name := c.component.SecretStore; {
 	case name == "", name == "kubernetes": // the latter is built into daprd
 	case !found:
-		c.errorf(c.component.lines.secretStore, "auth.secretStore", "the set has no component %q%s", name, suggestion(name, c.secretStores()))
+		c.errorf(c.component.lines.secretStore, "auth.secretStore", "the set has no component %q%s", name, suggest.Ending(name, c.secretStores()))
 	case store.Block() != "secretstores":
 		c.errorf(c.component.lines.secretStore, "auth.secretStore", "%s is no secret store but %s", name, store.Type)
 	}
 	for _, app := range c.component.Scopes {
-		if store.Block() == "secretstores" && len(store.Scopes) > 0 && !contains(store.Scopes, app) {
+		if store.Block() == "secretstores" && len(store.Scopes) > 0 && !slices.Contains(store.Scopes, app) {
 			c.errorf(c.component.lines.secretStore, "auth.secretStore", "%s is not in the scopes of %s, so its sidecar could not look up what is here", app, store.Name)
 		}
 	}

@@ -3,7 +3,6 @@ package components
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +22,7 @@ func TestLoadSaysWhatTheFilesSay(t *testing.T) {
 	assert.Equal(t, "state", state.Block())
 	assert.Equal(t, "v1", state.Version)
 	assert.Equal(t, "secrets", state.SecretStore)
-	assert.Equal(t, []string{"inventory", "order", "payment", "notify", "sidecart"}, state.Scopes)
+	assert.Equal(t, []string{"inventory", "order", "payment", "notify", "account", "sidecart"}, state.Scopes)
 	host, ok := state.Field("redisHost")
 	require.True(t, ok)
 	assert.Equal(t, "127.0.0.1:6379", host.Value)
@@ -78,7 +77,7 @@ func TestEmptySetMissesEverythingThatIsNeeded(t *testing.T) {
 		assert.Equal(t, dir, f.File)
 		missing = append(missing, f.Component)
 	}
-	assert.Equal(t, []string{"state", "pubsub", "mail", "sms", "payment-provider"}, missing)
+	assert.Equal(t, []string{"state", "pubsub", "mail", "sms", "payment-provider", "account-secrets"}, missing)
 }
 
 // TestSeveralDocumentsAnchorsAndOtherKinds: daprd reads all documents of a file; other kinds of Dapr's are none of ours.
@@ -136,6 +135,14 @@ func TestAppsAreThoseOfTheRunFiles(t *testing.T) {
 	}
 }
 
+func TestAReleaseIsInScopesWhereItsServiceIs(t *testing.T) {
+	dir := changed(t, "redis", change{"sms.yaml", "[notify, sidecart]", "[notify, notify-canary, order-canary, sidecart]"})
+	findings, err := Check(dir)
+	require.NoError(t, err)
+	require.Len(t, findings, 1)
+	assert.Contains(t, findings[0].Message, "order-canary has no use for sms")
+}
+
 func TestFindingsReadLikeACompilersErrors(t *testing.T) {
 	f := Finding{File: "a/b.yaml", Line: 3, Component: "state", Field: "redisHost", Message: "is missing", Severity: Error}
 	assert.Equal(t, "a/b.yaml:3: error: state redisHost: is missing", f.String())
@@ -143,15 +150,6 @@ func TestFindingsReadLikeACompilersErrors(t *testing.T) {
 	assert.Equal(t, "a: warning: state: is missing", f.String())
 	f = Finding{File: "a.yaml", Line: 1, Field: "kind", Message: "is missing", Severity: Error}
 	assert.Equal(t, "a.yaml:1: error: kind: is missing", f.String())
-}
-
-func TestNearestName(t *testing.T) {
-	names := []string{"redisHost", "redisPort", "enableTLS"}
-	for got, want := range map[string]string{"redisHots": "redisHost", "REDISHOST": "redisHost", "enabletls": "enableTLS", "consumer": "", "": ""} {
-		assert.Equal(t, want, nearest(got, names), got)
-	}
-	many := slices.Repeat([]string{"name"}, maxNamed+5)
-	assert.Contains(t, suggestion("xyz", many), "and 5 more")
 }
 
 func TestWhatShowsASecret(t *testing.T) {

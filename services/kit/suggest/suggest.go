@@ -1,37 +1,35 @@
-package components
+// Package suggest words the end of a message about a name that is not known: what was probably meant, and all there are.
+package suggest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
-func contains(all []string, one string) bool { return slices.Contains(all, one) }
+// MaxNamed bounds how many names a message lists.
+const MaxNamed = 60
 
-// maxNamed bounds how many names a message lists.
-const maxNamed = 60
-
-// suggestion is the end of a message about a name that is not one of allowed: what was probably meant, and all there are.
-func suggestion(got string, allowed []string) string {
+// Ending is the end of a message about a name that is not one of allowed: what was probably meant, and all there are.
+func Ending(got string, allowed []string) string {
 	if len(allowed) == 0 {
 		return ""
 	}
 	list := allowed
-	if len(list) > maxNamed {
-		list = list[:maxNamed]
+	if len(list) > MaxNamed {
+		list = list[:MaxNamed]
 	}
 	all := strings.Join(list, ", ")
-	if len(allowed) > maxNamed {
-		all += fmt.Sprintf(" and %d more", len(allowed)-maxNamed)
+	if len(allowed) > MaxNamed {
+		all += fmt.Sprintf(" and %d more", len(allowed)-MaxNamed)
 	}
-	if near := nearest(got, allowed); near != "" {
+	if near := Nearest(got, allowed); near != "" {
 		return fmt.Sprintf("; did you mean %s? Allowed: %s", near, all)
 	}
 	return "; allowed: " + all
 }
 
-// nearest is the name that takes the fewest changes, capitals counting for nothing; none if a third of it would change.
-func nearest(got string, names []string) string {
+// Nearest is the name that takes the fewest changes, capitals counting for nothing; none if a third of it would change.
+func Nearest(got string, names []string) string {
 	best, fewest := "", len(got)/3+1
 	for _, name := range names {
 		if d := editDistance(strings.ToLower(got), strings.ToLower(name)); d < fewest {
