@@ -73,7 +73,7 @@ func decidePlace(s *state, at journal.At, c placeOrder) (any, []journal.Event, e
 		}
 	}
 	if first != nil {
-		if first.Fingerprint != c.Fingerprint {
+		if first.Fingerprint != c.Fingerprint || first.Tenant != c.Tenant {
 			return nil, nil, refuseReusedKey()
 		}
 		return placement{Order: asPlaced(*first), Replayed: true}, nil, nil

@@ -42,7 +42,7 @@ func (s *Service) postOrder(c echo.Context) error {
 	if err := checkPlace(request); err != nil {
 		return err
 	}
-	placed, err := s.place(c.Request().Context(), orderID(by.Owner(), key), by.Tenant, request)
+	placed, err := s.place(c.Request().Context(), by, key, request)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/identity"
+	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 	"github.com/sidecart/sidecart/services/payment/paymentapi"
 )
@@ -168,5 +169,41 @@ func TestListsAreTheirOwners(t *testing.T) {
 			assert.Equal(t, "customer", p["errors"].([]any)[0].(map[string]any)["field"])
 		}
 		s.as(operator, "GET", "/v1/orders", nil).refused(400, errs.CodeInvalidRequest)
+	})
+}
+
+// TestAnOrderFromBeforeAccountsIsFoundByItsKey repeats, signed in, what was asked for when nobody could sign in.
+func TestAnOrderFromBeforeAccountsIsFoundByItsKey(t *testing.T) {
+	inShop(t, options{}, func(s *shop) {
+		s.stock.available["mug"] = 100
+		before := s.placeAs(inside, "k", "ada").order(201)
+		for _, archived := range []bool{false, true} {
+			if archived {
+				s.call("POST", "/v1/orders/"+before.ID+"/cancel", nil).order(200)
+				later(10 * time.Minute)
+				require.False(t, s.replicas[0].inMemory(before.ID))
+			}
+			for _, who := range []identity.Caller{ada, operator} {
+				again := s.placeAs(who, "k", "ada")
+				assert.Equal(t, before.ID, again.order(201).ID)
+				assert.Equal(t, "true", again.header.Get(orderapi.HeaderReplayed))
+			}
+		}
+		for who, customer := range map[*identity.Caller]string{&eve: "eve", &elsewhere: "ada", &another: "ada", &operator: "bob"} {
+			assert.NotEqual(t, before.ID, s.placeAs(*who, "k", customer).order(201).ID)
+		}
+	})
+}
+
+// TestBesideTheReleaseBeforeAccountsAKeyIsEverybodys: replicas of both must give a key the same id.
+func TestBesideTheReleaseBeforeAccountsAKeyIsEverybodys(t *testing.T) {
+	inShop(t, options{config: Config{Journal: journal.Config{SegmentVersion: journal.SegmentVersion}}}, func(s *shop) {
+		s.stock.available["mug"] = 100
+		o := s.placeAs(ada, "k", "").order(201)
+		assert.Equal(t, orderID(identity.Owner{}, "k"), o.ID)
+		assert.Equal(t, o.ID, s.placeAs(inside, "k", "ada").order(201).ID)
+		s.placeAs(eve, "k", "").refused(422, orderapi.CodeIdempotencyKeyReused)
+		s.placeAs(elsewhere, "k", "").refused(422, orderapi.CodeIdempotencyKeyReused)
+		s.as(eve, "GET", "/v1/orders/"+o.ID, nil).refused(404, orderapi.CodeUnknownOrder)
 	})
 }

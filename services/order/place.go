@@ -8,6 +8,8 @@ import (
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/identity"
+	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/money"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
@@ -18,14 +20,17 @@ const releaseWithin = 2 * time.Second
 // place holds the stock and records the order. Two requests with the same key at the same moment both come here:
 // inventory gives both the same hold if they ask for the same lines (and refuses the second if not), and the journal
 // records one of them, whose answer both get if their bodies are the same.
-// r names the customer; the order is of that customer in the tenant.
-func (s *Service) place(ctx context.Context, id, tenant string, r orderapi.PlaceRequest) (placement, error) {
-	print := fingerprint(r)
+// r names the customer; the order is of that customer in the tenant of who asks.
+func (s *Service) place(ctx context.Context, by identity.Caller, key string, r orderapi.PlaceRequest) (placement, error) {
+	id, print := s.orderID(by, key), fingerprint(r)
 	there, err := s.glance(ctx, id) // saves asking inventory; the journal decides
+	if there == nil && err == nil {
+		there, err = s.placedBefore(ctx, by, key, print)
+	}
 	switch {
 	case err != nil:
 		return placement{}, err
-	case there != nil && there.Fingerprint != print:
+	case there != nil && (there.Fingerprint != print || there.Tenant != by.Tenant):
 		return placement{}, refuseReusedKey()
 	case there != nil:
 		return placement{Order: asPlaced(*there), Replayed: true}, nil
@@ -35,7 +40,7 @@ func (s *Service) place(ctx context.Context, id, tenant string, r orderapi.Place
 		return placement{}, err
 	}
 	cmd := placeOrder{
-		OrderID: id, Fingerprint: print, Customer: r.Customer, Tenant: tenant, Contact: r.Contact,
+		OrderID: id, Fingerprint: print, Customer: r.Customer, Tenant: by.Tenant, Contact: r.Contact,
 		PayWithin: s.cfg.PayWithin, PayBefore: hold.ExpiresAt.Add(-s.cfg.holdMargin()),
 	}
 	if cmd.Lines, cmd.Total, err = priced(hold); err != nil {
@@ -47,6 +52,28 @@ func (s *Service) place(ctx context.Context, id, tenant string, r orderapi.Place
 		return placement{}, err
 	}
 	return result.Answer.(placement), nil
+}
+
+// orderID is the id of the caller's order with the key. Beside replicas of the release before accounts, which know no callers, it is
+// the id that they give it, or a repeat that reaches another replica would be another order: ADR 14.
+func (s *Service) orderID(by identity.Caller, key string) string {
+	if s.cfg.Journal.SegmentVersion == journal.SegmentVersion {
+		return orderID(identity.Owner{}, key)
+	}
+	return orderID(by.Owner(), key)
+}
+
+// placedBefore finds the order of a request that was made before there were accounts, and is repeated now that there are. nil
+// without an error says that there is none that the caller may see.
+func (s *Service) placedBefore(ctx context.Context, by identity.Caller, key, print string) (*orderapi.Order, error) {
+	if !by.Known() {
+		return nil, nil // its orders are named as they always were
+	}
+	o, err := s.glance(ctx, orderID(identity.Owner{}, key))
+	if o == nil || err != nil || o.Fingerprint != print || !ownerOf(o).Admits(by) {
+		return nil, err
+	}
+	return o, nil
 }
 
 // hold asks inventory to set every line aside under the order's id, or none of them.
