@@ -97,8 +97,8 @@ func Contenders(sets []string) []Contender {
 
 // Settings of sidecart.
 const (
-	shardsVariable   = "SIDECART_SHARDS" // of a journal that is made
-	profilesVariable = "SIDECART_PPROF"  // has the services serve Go's profiles
+	shardsVariable   = "SIDECART_SHARDS"      // of a journal that is made
+	profilesVariable = "SIDECART_PPROF_TOKEN" // has the services serve Go's profiles
 )
 
 // sidecart starts a whole shop on ground that change, if not nil, has changed.
@@ -108,7 +108,7 @@ func sidecart(set string, change func(*Ground)) func(context.Context, Ground, st
 			change(&g)
 		}
 		// Serving profiles costs nothing until one is asked for.
-		options := slices.Concat(g.Options, g.Shop, []harness.Option{harness.WithSet(set), harness.WithEnv(profilesVariable, "true")})
+		options := slices.Concat(g.Options, g.Shop, []harness.Option{harness.WithSet(set), harness.WithEnv(profilesVariable, harness.ProfilesToken)})
 		if g.Profile != "" {
 			options = append(options, func(o *run.Options) { o.Profiles = true })
 		}

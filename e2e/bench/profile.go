@@ -62,6 +62,7 @@ func download(ctx context.Context, url, path string) error {
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Authorization", "Bearer "+harness.ProfilesToken)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -84,6 +85,7 @@ func liveHeap(ctx context.Context, internal string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	req.Header.Set("Authorization", "Bearer "+harness.ProfilesToken)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, err

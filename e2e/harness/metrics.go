@@ -9,6 +9,10 @@ import (
 	"strings"
 )
 
+// ProfilesToken is the SIDECART_PPROF_TOKEN of shops whose profiles a benchmark or an endurance run takes. It is no secret: it opens
+// nothing but the shop that such a run has started.
+const ProfilesToken = "profiles-of-this-run"
+
 // Scrape reads the Prometheus metrics at base + "/metrics" and adds up all series of a name, whatever their labels.
 func Scrape(ctx context.Context, c *http.Client, base string) (map[string]float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/metrics", nil)

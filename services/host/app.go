@@ -123,7 +123,8 @@ func (h *Host) readiness(c echo.Context) error {
 		Waiting  string            `json:"waiting_for,omitzero"`
 		Sidecar  bool              `json:"sidecar"`
 		Services map[string]string `json:"services"`
-	}{Ready: true, Sidecar: h.sidecarUp.Load(), Services: map[string]string{}}
+		Signals  map[string]string `json:"signals,omitempty"` // of the process that are not fine (kit/vitals)
+	}{Signals: h.vitals.Levels(), Ready: true, Sidecar: h.sidecarUp.Load(), Services: map[string]string{}}
 	if err := h.open(); err != nil {
 		answer.Ready, answer.Waiting = false, err.Error()
 	}

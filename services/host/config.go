@@ -12,6 +12,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
+	"github.com/sidecart/sidecart/services/kit/vitals"
 )
 
 // Config says where a host listens and what it expects of its sidecar. Zero fields get the defaults.
@@ -23,7 +24,8 @@ type Config struct {
 	AppToken       string        // APP_API_TOKEN: what the sidecar must show; "" asks for none and says so in the log
 	DaprHTTPPort   int           // DAPR_HTTP_PORT, for calls to services of other hosts; 0: there is no sidecar
 	DaprToken      string        // DAPR_API_TOKEN: what we show to the sidecar
-	PProf          bool          // serve profiles on the internal listener
+	PProfToken     string        // who shows it gets profiles on the internal listener; "" is nobody
+	Vitals         vitals.Config // how the process watches itself
 	Brokers        Brokers       // the component events go through, and maybe a second one
 	ShutdownWithin time.Duration // one deadline for the whole way down; default 8 s
 	HTTP           httpx.Config  // bounds of the services' routes
@@ -67,6 +69,9 @@ func (c Config) Defaults() Config {
 	return c
 }
 
+// minTokenBytes is the least length of a token that people choose.
+const minTokenBytes = 16
+
 // Validate says everything that is wrong at once.
 func (c Config) Validate() error {
 	var wrong []error
@@ -77,6 +82,9 @@ func (c Config) Validate() error {
 		if p.port < 0 || p.port > 65535 {
 			wrong = append(wrong, fmt.Errorf("%s: %d is not a port", p.name, p.port))
 		}
+	}
+	if c.PProfToken != "" && len(c.PProfToken) < minTokenBytes {
+		wrong = append(wrong, fmt.Errorf("SIDECART_PPROF_TOKEN: has less than %d bytes", minTokenBytes))
 	}
 	wrong = append(wrong, c.Brokers.validate())
 	if c.ShutdownWithin < 0 {

@@ -13,6 +13,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/sidecart/sidecart/services/kit/vitals"
 )
 
 // Host is a set of services that run as one Dapr app. Make it with New, run it once.
@@ -28,6 +30,7 @@ type Host struct {
 	internal http.Handler     // what operators talk to
 	calls    *transport
 	inFlight inFlight
+	vitals   *vitals.Watch
 	gate     *gate // before everything that the sidecar may ask, but health
 
 	sidecarUp atomic.Bool // it was seen healthy since the start
@@ -68,8 +71,13 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, out: out, metrics: own, moves: map[string]*move{}, gate: newGate(), addresses: addresses{open: make(chan struct{})}}
 	h.calls = newTransport(cfg, out.Log)
+	process := out.NewID() // names this start of the process
+	var err error
+	if h.vitals, err = vitals.New(cfg.Vitals, vitals.Deps{Now: out.Now, ID: process, Log: out.Log, Metrics: own}); err != nil {
+		return nil, err
+	}
 	shared := Deps{
-		Now: out.Now, NewID: out.NewID, Writer: out.NewID(), State: out.Sidecar, Bindings: out.Sidecar,
+		Now: out.Now, NewID: out.NewID, Writer: process, State: out.Sidecar, Bindings: out.Sidecar,
 		Client: &http.Client{Transport: h.calls, CheckRedirect: noRedirects}, Tracer: out.Tracer, Services: names, HostReady: h.ready,
 	}
 	var wrong []error
@@ -120,8 +128,8 @@ func (h *Host) ready() error {
 	return nil
 }
 
-// open says why this host does not do all of its work yet: beside being ready, its public listeners accept calls. It
-// is what whoever starts a host waits for.
+// open says why this host does not do all of its work now: beside being ready, its public listeners accept calls and it does not rest
+// in danger (kit/vitals). It is what whoever starts a host waits for, and what a balancer asks.
 func (h *Host) open() error {
 	if err := h.ready(); err != nil {
 		return err
@@ -129,7 +137,7 @@ func (h *Host) open() error {
 	if _, _, public := h.Addresses(); len(public) < len(h.public()) {
 		return errors.New("opening the public listener")
 	}
-	return nil
+	return h.vitals.Ready()
 }
 
 // noRedirects hands a redirect to the caller: no service of ours sends one, so following it would be wrong.

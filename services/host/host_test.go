@@ -174,6 +174,7 @@ func TestThePublicGetsInOnlyWhenEverythingIsReady(t *testing.T) {
 	status, body = fetch(t, "http://"+internal+"/metrics")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, body, "http_request_duration_seconds")
+	assert.Contains(t, body, `sidecart_process_unhealthy{service="host"} 0`)
 	assert.Contains(t, body, `http_requests_in_flight{listener="public",service="host"} 0`)
 	status, _ = fetch(t, "http://"+internal+"/debug/pprof/")
 	assert.Equal(t, http.StatusNotFound, status, "profiles are off unless asked for")
@@ -192,13 +193,6 @@ func TestTheInternalListenerMayBeElsewhere(t *testing.T) {
 	assert.Regexp(t, `^127\.0\.0\.1:`, app)
 	assert.Regexp(t, `^127\.0\.0\.2:`, internal)
 	require.NoError(t, h.end(t))
-}
-
-func TestProfilesWhenAskedFor(t *testing.T) {
-	h, err := New(Config{PProf: true}, Outside{Sidecar: upSidecar()}, (&fakeService{name: "shop"}).named())
-	require.NoError(t, err)
-	assert.Equal(t, http.StatusOK, request(t, h.internal, http.MethodGet, "/debug/pprof/", "", "").Code)
-	assert.Equal(t, http.StatusNotFound, request(t, h.app, http.MethodGet, "/debug/pprof/", "", "").Code)
 }
 
 func TestAFailingServiceEndsTheProcess(t *testing.T) {

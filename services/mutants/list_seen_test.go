@@ -22,4 +22,24 @@ var seenMutants = []mutant{
 		why:   "the average hides the route that became slow",
 		edits: []edit{{"of := series{route: route, ", "of := series{route: unmatched, "}},
 	},
+	{
+		name: "profiles-are-open", file: "host/internal.go", suite: "host", run: "^TestProfilesAreForWhoShowsTheToken$",
+		why:   "anybody who reaches the internal port reads the heap",
+		edits: []edit{{"mux.Handle(\"GET /debug/pprof/\", shown(h.cfg.PProfToken, profiles(), e))", "mux.Handle(\"GET /debug/pprof/\", profiles())"}},
+	},
+	{
+		name: "liveness-asks-for-readiness", file: "host/internal.go", suite: "host", run: "^TestAProcessThatCannotWorkYetIsAlive$",
+		why:   "a pod that starts slowly is killed while it starts, over and over",
+		edits: []edit{{"e.GET(livePath, h.health)", "e.GET(livePath, h.readiness)"}},
+	},
+	{
+		name: "all-leave-together", file: "kit/vitals/watch.go", suite: "kit/vitals", run: "^TestReplicasInDangerDoNotLeaveTogether$",
+		why:   "a sale puts every replica over its bound, and the registry has none left",
+		edits: []edit{{"return uint64(now.UnixNano()/int64(turnLasts))%turns == h.Sum64()%turns", "return true"}},
+	},
+	{
+		name: "health-flaps", file: "kit/vitals/level.go", suite: "kit/vitals", run: "^(TestLevelsDoNotFlap|TestLevelsTakeSeveralLooks)$",
+		why:   "a signal that hovers around its bound takes a replica away and brings it back, again and again",
+		edits: []edit{{"			bound *= fallsBelow\n", ""}, {"if s.looks < needed {", "if s.looks < min(needed, 1) {"}},
+	},
 }

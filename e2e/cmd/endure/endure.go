@@ -30,7 +30,7 @@ var settings = [][2]string{
 	{"SIDECART_STALE_AFTER", "10s"},
 	{"SIDECART_TRIM_AFTER", "1m"},
 	{"SIDECART_MAIL_CONCURRENCY", "8"},
-	{"SIDECART_PPROF", "true"},
+	{"SIDECART_PPROF_TOKEN", harness.ProfilesToken},
 }
 
 // enduring is everything that works on one shop.
@@ -140,6 +140,7 @@ func (e *enduring) profiles(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		req.Header.Set("Authorization", "Bearer "+harness.ProfilesToken)
 		resp, err := e.http.Do(req)
 		if err != nil {
 			return err

@@ -82,7 +82,8 @@ func (c *config) table() []setting {
 		{"SIDECART_MAIL_CONCURRENCY", "mails sent at a time, 1 to 64 (1: a released Dapr mixes up concurrent mails; ours does not)", number{&c.mailsAtOnce, 1, 64}},
 		{"SIDECART_SHUTDOWN_WITHIN", "deadline of an orderly stop, 1s to 5m (8s)", duration{&c.host.ShutdownWithin, time.Second, 5 * time.Minute}},
 		{"SIDECART_LOG_LEVEL", "debug, info, warn or error (info)", level{&c.logLevel}},
-		{"SIDECART_PPROF", "true serves profiles on the internal listener", yesNo{&c.host.PProf}},
+		{"SIDECART_PPROF_TOKEN", "who shows it as a bearer token gets profiles on the internal listener, 16 bytes or more; unset: nobody", text{&c.host.PProfToken}},
+		{"SIDECART_LEAVE_IN_DANGER", "true: a process whose CPU or memory is in danger is now and then not ready, for 30 s; only with several replicas (false)", yesNo{&c.host.Vitals.Leave}},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", "base URL of an OTLP/HTTP collector for traces", text{&c.otlp}},
 	}
 }

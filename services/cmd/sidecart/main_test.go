@@ -64,7 +64,7 @@ func TestWrongUseExitsWithTwoAndSaysWhy(t *testing.T) {
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	env := map[string]string{
 		"APP_PORT": "70000", "DAPR_HTTP_PORT": "0", "SIDECART_SHARDS": "257", "SIDECART_PAY_WITHIN": "1ms", "SIDECART_LOG_LEVEL": "loud",
-		"SIDECART_PPROF": "maybe", "SIDECART_ARCHIVE_AFTER": "soon",
+		"SIDECART_LEAVE_IN_DANGER": "maybe", "SIDECART_ARCHIVE_AFTER": "soon",
 	}
 	var c config
 	err := c.load(func(name string) string { return env[name] })
@@ -77,7 +77,8 @@ func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 func TestEnvironmentReachesTheServicesAndSecretsStayOutOfTheLog(t *testing.T) {
 	env := map[string]string{
 		"APP_ID": "order", "APP_PORT": "7001", "APP_API_TOKEN": "hunter2", "DAPR_API_TOKEN": "hunter3", "DAPR_HTTP_PORT": "3500", "DAPR_GRPC_PORT": "50001",
-		"SIDECART_PAY_WITHIN": "3s", "SIDECART_GATEWAY_ADDR": "127.0.0.1:0", "SIDECART_SHARDS": "4", "SIDECART_LOG_LEVEL": "debug", "SIDECART_PPROF": "true",
+		"SIDECART_PAY_WITHIN": "3s", "SIDECART_GATEWAY_ADDR": "127.0.0.1:0", "SIDECART_SHARDS": "4", "SIDECART_LOG_LEVEL": "debug",
+		"SIDECART_PPROF_TOKEN": "hunter4-is-long-enough", "SIDECART_LEAVE_IN_DANGER": "true",
 	}
 	var c config
 	require.NoError(t, c.load(func(name string) string { return env[name] }))
@@ -88,7 +89,8 @@ func TestEnvironmentReachesTheServicesAndSecretsStayOutOfTheLog(t *testing.T) {
 	assert.Equal(t, 3500, c.sidecar.HTTPPort)
 	assert.Equal(t, 3*time.Second, c.payWithin)
 	assert.Equal(t, 4, c.journal().Shards)
-	assert.True(t, c.host.PProf)
+	assert.Equal(t, "hunter4-is-long-enough", c.host.PProfToken)
+	assert.True(t, c.host.Vitals.Leave)
 
 	var out bytes.Buffer
 	c.log(telemetry.NewLogger(&out, slog.LevelDebug), []string{"order"})
