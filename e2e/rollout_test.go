@@ -40,7 +40,7 @@ func TestRolloutLosesNothing(t *testing.T) {
 	require.NoError(t, r.Begin(t.Context(), s))
 	t.Cleanup(func() { assert.NoError(t, r.Close()) })
 	var tally rollout.Tally
-	s.Client = client.New(r.Service.URL(), time.Minute)
+	s.Client = client.New(r.Service.URL(), time.Minute).With(s.Keys())
 	s.Through(tally.Through)
 	trial, _ := begin(t, s)
 	pass(t, time.Second)

@@ -105,7 +105,7 @@ func (l *Load) visit(ctx context.Context) {
 		return
 	}
 	name := fmt.Sprintf("c-%d", l.number())
-	o := &toldOrder{lines: l.basket(ctx)}
+	o := &toldOrder{shop: l.shop.For(name), lines: l.basket(ctx)}
 	l.told.with(func() { l.told.orders[name] = o })
 	if !l.place(ctx, name, o) {
 		return
@@ -137,7 +137,7 @@ func (l *Load) place(ctx context.Context, name string, o *toldOrder) bool {
 	}
 	var placed client.Order
 	result, code := l.insist(ctx, func(ctx context.Context) (err error) {
-		placed, err = l.shop.Place(ctx, name, order)
+		placed, err = o.shop.Place(ctx, name, order)
 		return err
 	})
 	l.told.with(func() {
@@ -160,7 +160,7 @@ func (l *Load) place(ctx context.Context, name string, o *toldOrder) bool {
 
 // pay tells whether the payment was accepted, which is not yet that it is charged.
 func (l *Load) pay(ctx context.Context, o *toldOrder, method string) bool {
-	result, _ := l.insist(ctx, func(ctx context.Context) error { return l.shop.Pay(ctx, o.id, method) })
+	result, _ := l.insist(ctx, func(ctx context.Context) error { return o.shop.Pay(ctx, o.id, method) })
 	if result == yes {
 		l.told.with(func() { o.paying = true; l.told.counts.Payments++ })
 	}
@@ -168,7 +168,7 @@ func (l *Load) pay(ctx context.Context, o *toldOrder, method string) bool {
 }
 
 func (l *Load) cancel(ctx context.Context, o *toldOrder) {
-	result, _ := l.insist(ctx, func(ctx context.Context) error { return l.shop.Cancel(ctx, o.id) })
+	result, _ := l.insist(ctx, func(ctx context.Context) error { return o.shop.Cancel(ctx, o.id) })
 	if result == yes {
 		l.told.with(func() { o.cancelled = true; l.told.counts.Cancellations++ })
 	}
@@ -177,7 +177,7 @@ func (l *Load) cancel(ctx context.Context, o *toldOrder) {
 // watch looks a few times whether the order is paid, as a customer's browser would.
 func (l *Load) watch(ctx context.Context, o *toldOrder) {
 	for range 10 {
-		seen, err := l.shop.Order(ctx, o.id)
+		seen, err := o.shop.Order(ctx, o.id)
 		if err == nil && seen.Status == client.Paid {
 			l.told.with(func() { o.seenPaid = true })
 			return

@@ -145,9 +145,9 @@ func answer(err error) outcome {
 
 func (p *Prober) place(ctx context.Context) outcome {
 	l, name := p.load, fmt.Sprintf("p-%d", p.load.number())
-	o := &toldOrder{lines: []client.Line{{SKU: probeSKU, Quantity: 1}}}
+	o := &toldOrder{shop: l.shop.For(name), lines: []client.Line{{SKU: probeSKU, Quantity: 1}}}
 	l.told.with(func() { l.told.orders[name] = o })
-	placed, err := l.shop.Place(ctx, name, client.NewOrder{Customer: name, Lines: o.lines, Contact: client.Contact{Email: name + "@example.com", Phone: "+4915112345678"}})
+	placed, err := o.shop.Place(ctx, name, client.NewOrder{Customer: name, Lines: o.lines, Contact: client.Contact{Email: name + "@example.com", Phone: "+4915112345678"}})
 	result := answer(err)
 	l.told.with(func() {
 		o.placed, o.id = result, placed.ID

@@ -28,6 +28,7 @@ const (
 )
 
 type toldOrder struct {
+	shop      *client.Client // as its customer
 	lines     []client.Line
 	placed    outcome
 	id        string

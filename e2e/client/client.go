@@ -9,15 +9,19 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/sidecart/sidecart/e2e/token"
 )
 
 // maxAnswerBytes bounds an answer that the client reads.
 const maxAnswerBytes = 8 << 20
 
-// Client talks to one gateway. It is safe for concurrent use.
+// Client talks to one gateway as one caller. It is safe for concurrent use.
 type Client struct {
 	base string
 	http *http.Client
+	keys *token.Keys   // nil: it cannot be somebody else
+	as   *token.Caller // nil: nobody, who has no token
 }
 
 // New makes a Client of the gateway at base ("http://127.0.0.1:8080"); within bounds one request.
@@ -31,6 +35,36 @@ func New(base string, within time.Duration) *Client {
 		},
 	}}
 }
+
+// With is the same client, over the same connections, as an operator of a shop with that key set; customers come by For. With nil
+// it is as it was.
+func (c *Client) With(keys *token.Keys) *Client {
+	with := *c
+	if keys == nil {
+		return &with
+	}
+	with.keys, with.as = keys, keys.Caller("e2e-operator", token.Operator)
+	return &with
+}
+
+// For is the same client as a customer of the shop. Where there is no key set, as at a release from before there were accounts, it
+// is who it was.
+func (c *Client) For(customer string) *Client {
+	if c.keys == nil {
+		return c
+	}
+	return c.As(c.keys.Caller(customer, token.Customer))
+}
+
+// As is the same client as anybody; nil is nobody, who has no token.
+func (c *Client) As(caller *token.Caller) *Client {
+	as := *c
+	as.as = caller
+	return &as
+}
+
+// Keys is what With was given; nil without it.
+func (c *Client) Keys() *token.Keys { return c.keys }
 
 // Through sends everything through what wrap makes of the transport, for a test that counts. Call it before the first request.
 func (c *Client) Through(wrap func(http.RoundTripper) http.RoundTripper) {
@@ -105,6 +139,9 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.as != nil {
+		req.Header.Set("Authorization", "Bearer "+c.as.Token())
 	}
 	for name, values := range header {
 		req.Header[http.CanonicalHeaderKey(name)] = values

@@ -56,7 +56,7 @@ type Line struct {
 
 // NewOrder is what a customer asks for.
 type NewOrder struct {
-	Customer string  `json:"customer"`
+	Customer string  `json:"customer,omitempty"` // whom customers may leave out: themselves
 	Contact  Contact `json:"contact"`
 	Lines    []Line  `json:"lines"`
 }

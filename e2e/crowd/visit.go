@@ -36,11 +36,11 @@ type Visit struct {
 // Unclear tells whether the visit got no definite answer before its context ended.
 func (v *Visit) Unclear() bool { return strings.HasPrefix(v.End, noAnswer) }
 
-// Make places the order, then pays or cancels it, and waits for the end of that. An order whose payment was declined is
+// Make, as its customer, places the order, then pays or cancels it, and waits for the end of that. An order whose payment was declined is
 // left awaiting its payment.
 func (v *Visit) Make(ctx context.Context, shop *client.Client) {
 	began := time.Now()
-	v.End = v.make(ctx, shop)
+	v.End = v.make(ctx, shop.For(v.Order.Customer))
 	v.Took = time.Since(began)
 }
 

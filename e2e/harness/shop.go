@@ -2,7 +2,9 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/e2e/client"
+	"github.com/sidecart/sidecart/e2e/token"
 	"github.com/sidecart/sidecart/runtime/run"
 )
 
@@ -37,7 +40,7 @@ const (
 	pollEvery     = 50 * time.Millisecond
 )
 
-// Shop is a running shop.
+// Shop is a running shop. Its Client is an operator; customers come by For.
 type Shop struct {
 	*client.Client
 	Placement Placement
@@ -215,13 +218,30 @@ func Start(ctx context.Context, p Placement, data string, onEvent func(run.Event
 		return nil, err
 	}
 	urls := stack.URLs()
+	shop, err := signed(client.New(urls.Gateway, requestWithin), opts.DataDir)
+	if err != nil {
+		return nil, errors.Join(err, stack.Stop(ctx))
+	}
 	return &Shop{
-		Client:    client.New(urls.Gateway, requestWithin),
+		Client:    shop,
 		Placement: p,
 		Stack:     stack,
 		Sandbox:   NewSandbox(urls.App["sandbox"]),
 		Data:      data,
 	}, nil
+}
+
+// signed makes a client of the shop with that data folder an operator. A shop of before there were accounts has no keys, and asks
+// nobody who they are.
+func signed(c *client.Client, data string) (*client.Client, error) {
+	keys, err := token.Of(data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.With(keys), nil
 }
 
 // Stop ends every process.

@@ -18,7 +18,7 @@ var moneyMutants = []mutant{
 	{
 		name: "fingerprint-is-not-compared", file: "order/decide.go", suite: "order", run: "^TestPlacingIsRecordedOnce$",
 		why:   "another basket under a used key is answered with the old order",
-		edits: []edit{{"if first.Fingerprint != c.Fingerprint {", "if first.Fingerprint == \"\" {"}},
+		edits: []edit{{"first.Fingerprint != c.Fingerprint || ", "first.Fingerprint == \"\" || "}},
 	},
 	{
 		name: "archived-order-is-not-noted", file: "order/apply.go", suite: "order", run: "^TestPlacingIsRecordedOnce$",
