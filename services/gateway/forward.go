@@ -43,6 +43,8 @@ func (s *Service) forward(x *exchange) error {
 		out.Body, _ = out.GetBody()
 	}
 	copyHeader(out.Header, r.Header, notForwarded)
+	x.caller.Put(out.Header)
+	httpx.AnsweredBy(r.Context(), out.Host)
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
 		return unreachable(method, err)

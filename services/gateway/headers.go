@@ -29,11 +29,12 @@ var hopByHop = []string{
 // Headers that end here in one direction: what is made anew, or must not be believed from outside.
 var (
 	notForwarded = namesOf(hopByHop, []string{
-		"Host", "Content-Length", "Accept-Encoding", "Expect", "Traceparent", "Tracestate", "Baggage", "Grpc-Trace-Bin",
+		"Host", "Content-Length", "Accept-Encoding", "Expect", "Authorization", "Traceparent", "Tracestate", "Baggage", "Grpc-Trace-Bin",
+		"B3", "X-B3-Traceid", "X-B3-Spanid", "X-B3-Parentspanid", "X-B3-Sampled", "X-B3-Flags", httpx.HeaderTraceID,
 		"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", httpx.HeaderRequestID,
 	})
 	notPassedBack = namesOf(hopByHop, []string{
-		"Content-Length", "Content-Type", "Date", "Server", "Via", "Traceparent", "Tracestate", "Grpc-Trace-Bin", httpx.HeaderRequestID,
+		"Content-Length", "Content-Type", "Date", "Server", "Via", "Traceparent", "Tracestate", "Grpc-Trace-Bin", httpx.HeaderRequestID, httpx.HeaderTraceID,
 	})
 )
 

@@ -9,6 +9,7 @@ import (
 	"github.com/sidecart/sidecart/services/gateway/contracts"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/identity"
 )
 
 // exchange is one request on its way through the pipeline, and what the stages have found out about it.
@@ -18,6 +19,8 @@ type exchange struct {
 	op       *contracts.Operation // that is asked for
 	segments []string             // of the path, decoded
 	body     []byte
+	caller   identity.Caller // see authenticate
+	unknown  error           // why the token that came with the request says nothing
 	answer   answer
 }
 
@@ -38,9 +41,11 @@ type stage struct {
 // The cheap ones that refuse come first, so that what is refused costs little.
 func (s *Service) stages() []stage {
 	return []stage{
-		{"match", s.match},       // which operation of which contract is it?
-		{"origin", s.sameOrigin}, // no page of another site changes anything here
-		{"body", s.readBody},     // all of it, so that a slow sender holds no place below
+		{"match", s.match},               // which operation of which contract is it?
+		{"origin", s.sameOrigin},         // no page of another site changes anything here
+		{"body", s.readBody},             // all of it, so that a slow sender holds no place below
+		{"authenticate", s.authenticate}, // who asks?
+		{"authorize", s.authorize},       // may they?
 	}
 }
 

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/services/gateway/contracts"
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/identity"
 )
 
 // Name is the service's name.
@@ -29,15 +31,16 @@ var contract []byte
 
 // Config is what may be set. Zero fields take the defaults that are named.
 type Config struct {
-	Address        string        // public listener; 127.0.0.1:8080
-	Services       []string      // those in front of which this stands; inventory, order, payment, notify
-	MaxInFlight    int           // requests at once, over it 503; 4096
-	MaxBodyBytes   int64         // of a request; 64 KiB
-	AnswerWithin   time.Duration // deadline of a request; 15 s
-	RefreshEvery   time.Duration // between looks at the services' contracts; 5 s
-	StartAnyway    time.Duration // after it the gateway is ready though contracts are missing; 15 s
-	StatusWithin   time.Duration // deadline of a service's answer about itself; 2 s
-	MaxAnswerBytes int64         // of a service's answer; 8 MiB
+	Address        string             // public listener; 127.0.0.1:8080
+	Services       []string           // those in front of which this stands; inventory, order, payment, notify
+	MaxInFlight    int                // requests at once, over it 503; 4096
+	MaxBodyBytes   int64              // of a request; 64 KiB
+	AnswerWithin   time.Duration      // deadline of a request; 15 s
+	RefreshEvery   time.Duration      // between looks at the services' contracts; 5 s
+	StartAnyway    time.Duration      // after it the gateway is ready though contracts are missing; 15 s
+	StatusWithin   time.Duration      // deadline of a service's answer about itself; 2 s
+	MaxAnswerBytes int64              // of a service's answer; 8 MiB
+	Access         httpx.AccessConfig // the access log; zero fields take its defaults
 }
 
 func (c Config) withDefaults() Config {
@@ -101,6 +104,8 @@ type Service struct {
 	log       *slog.Logger
 	own       *contracts.Contract
 	book      *contracts.Book
+	verifier  *identity.Verifier
+	closed    bool    // closedByDefault
 	before    []stage // see stages
 	inFlight  chan struct{}
 	// Looks at what browsers alone send (Sec-Fetch-Site, Origin); other programs pass.
@@ -121,7 +126,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, deps: deps, log: deps.Log,
+		cfg: cfg, deps: deps, log: deps.Log, closed: closedByDefault,
 		inFlight: make(chan struct{}, cfg.MaxInFlight), crossOrigin: http.NewCrossOriginProtection(),
 	}
 	if deps.Client != nil {
@@ -142,6 +147,10 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	s.book, err = contracts.NewBook(contracts.Config{
 		Services: cfg.Services, Every: cfg.RefreshEvery, AskWithin: cfg.StatusWithin, Base: cfg.base(), Own: s.own, StartAfter: cfg.StartAnyway,
 	}, contracts.Deps{Client: deps.Client, Now: deps.Now, Log: s.log, Metrics: deps.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	s.verifier, err = identity.NewVerifier(identity.Config{}, identity.Deps{Inside: deps.Client, Now: deps.Now, Log: s.log, Metrics: deps.Metrics})
 	if err != nil {
 		return nil, err
 	}
@@ -166,10 +175,12 @@ func (s *Service) Register(g *echo.Group) {
 // Follows implements host.Service: the gateway follows nothing.
 func (s *Service) Follows() map[string]func(context.Context, []byte) bool { return nil }
 
-// Run keeps the contracts current until ctx ends.
+// Run keeps the contracts and the keys of tokens current until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
-	s.book.Run(ctx)
-	return nil
+	parts, ctx := errgroup.WithContext(ctx)
+	parts.Go(func() error { s.book.Run(ctx); return nil })
+	parts.Go(func() error { return s.verifier.Run(ctx) })
+	return parts.Wait()
 }
 
 // Reload implements host.Reloader: it looks at once whether contracts have changed.
@@ -190,7 +201,7 @@ func (s *Service) Public() (string, http.Handler) { return s.cfg.Address, s.publ
 // pipeline: what Echo would match by itself could be more than the contracts say.
 func (s *Service) edge() http.Handler {
 	e := httpx.NewEcho(
-		httpx.Config{Listener: "public", MaxBodyBytes: s.cfg.MaxBodyBytes, HandlerTimeout: s.cfg.AnswerWithin},
+		httpx.Config{Listener: httpx.Public, MaxBodyBytes: s.cfg.MaxBodyBytes, HandlerTimeout: s.cfg.AnswerWithin, Access: &s.cfg.Access},
 		httpx.Deps{Log: s.log, Metrics: s.deps.Metrics, NewID: s.deps.NewID, Tracer: s.deps.Tracer},
 	)
 	e.RouteNotFound("/*", s.serve)

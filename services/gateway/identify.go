@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/identity"
+)
+
+// closedByDefault switches on that operations are for those whom their contracts name. It goes away with the last caller
+// of ours that has no token.
+const closedByDefault = false
+
+// authenticate finds out who asks. Somebody without a token, or with one that is not good, is nobody, who may still call what
+// is open to anyone: a page must show its stock to a customer whose token has just expired. Why a token is not good is
+// told by authorize, where one is needed.
+func (s *Service) authenticate(x *exchange) error {
+	if s.closed {
+		x.caller = identity.Nobody()
+	}
+	token, given := bearer(x.c.Request().Header)
+	if !given {
+		return nil
+	}
+	caller, _, err := s.verifier.Verify(x.c.Request().Context(), token)
+	if err != nil {
+		x.unknown = err
+		return nil
+	}
+	x.caller = caller
+	return nil
+}
+
+// authorize lets in whom the contract names. The gateway's own operations concern the shop as a whole, so an operator of a
+// tenant is not enough for them.
+func (s *Service) authorize(x *exchange) error {
+	if !s.closed || x.op.Open() {
+		return nil
+	}
+	h := x.c.Response().Header()
+	if !x.caller.Known() {
+		if x.unknown != nil && errs.From(x.unknown).Kind != errs.Unauthenticated {
+			return x.unknown // it cannot be told now
+		}
+		if x.unknown != nil {
+			h.Set(echo.HeaderWWWAuthenticate, challenge+`, error="invalid_token"`)
+			return x.unknown
+		}
+		h.Set(echo.HeaderWWWAuthenticate, challenge)
+		return errs.New(errs.Unauthenticated, errs.CodeUnauthenticated, "this needs an access token, sent as Authorization: Bearer …; POST /v1/accounts/sign-in gives one")
+	}
+	if !x.caller.Allowed(x.op.Roles) || x.op.Service == Name && !(identity.Owner{}).Admits(x.caller) {
+		h.Set(echo.HeaderWWWAuthenticate, challenge+`, error="insufficient_scope"`)
+		return errs.New(errs.Forbidden, errs.CodeForbidden, "this is for "+strings.Join(x.op.Roles, " or ")+"; the access token says something else")
+	}
+	return nil
+}
+
+// challenge begins WWW-Authenticate (RFC 6750, 3).
+const challenge = `Bearer realm="sidecart"`
+
+// bearer is the access token in a header, "" for one that cannot be read as such.
+func bearer(h http.Header) (token string, given bool) {
+	values := h[echo.HeaderAuthorization]
+	if len(values) == 0 {
+		return "", false
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return "", true
+	}
+	return strings.TrimSpace(token), true
+}
