@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/kit/telemetry"
@@ -23,6 +24,7 @@ type config struct {
 	host           host.Config
 	sidecar        sidecar.Config
 	gatewayAddr    string
+	access         httpx.AccessConfig
 	shards         int
 	snapshotEach   int
 	segmentVersion int
@@ -82,6 +84,8 @@ func (c *config) table() []setting {
 		{"SIDECART_MAIL_CONCURRENCY", "mails sent at a time, 1 to 64 (1: a released Dapr mixes up concurrent mails; ours does not)", number{&c.mailsAtOnce, 1, 64}},
 		{"SIDECART_SHUTDOWN_WITHIN", "deadline of an orderly stop, 1s to 5m (8s)", duration{&c.host.ShutdownWithin, time.Second, 5 * time.Minute}},
 		{"SIDECART_LOG_LEVEL", "debug, info, warn or error (info)", level{&c.logLevel}},
+		{"SIDECART_ACCESS_LOG_ONE_IN", "the gateway logs one in so many requests, by trace id, 1 to 1000000 (100); every one that failed with 5xx or was slow", number{&c.access.OneIn, 1, 1_000_000}},
+		{"SIDECART_SLOW_AFTER", "from which a request is slow to the access log, 1ms to 1m (1s)", duration{&c.access.SlowAfter, time.Millisecond, time.Minute}},
 		{"SIDECART_PPROF_TOKEN", "who shows it as a bearer token gets profiles on the internal listener, 16 bytes or more; unset: nobody", text{&c.host.PProfToken}},
 		{"SIDECART_LEAVE_IN_DANGER", "true: a process whose CPU or memory is in danger is now and then not ready, for 30 s; only with several replicas (false)", yesNo{&c.host.Vitals.Leave}},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", "base URL of an OTLP/HTTP collector for traces", text{&c.otlp}},
