@@ -15,6 +15,7 @@ import (
 
 	"github.com/sidecart/sidecart/e2e/client"
 	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/e2e/token"
 	"github.com/sidecart/sidecart/runtime/run"
 )
 
@@ -46,6 +47,7 @@ type Running struct {
 	Gateway      string            // base URL of orders; empty if there are none
 	Sandbox      string            // base URL of the outside world; empty if there is none
 	Header       map[string]string // that reservations need
+	Tokens       []string          // of customers, that orders need; none where nobody is asked who they are
 	Durability   string            // what was promised of an accepted request, in the store's own words
 	Versions     []string          // of its servers
 
@@ -121,6 +123,9 @@ func sidecart(set string, change func(*Ground)) func(context.Context, Ground, st
 			pids: func() map[string]int { return pidsOf(shop.Stack) },
 			stop: shop.Stop,
 		}
+		if keys := shop.Keys(); keys != nil {
+			r.Tokens = tokensOf(keys)
+		}
 		var apps []string
 		for _, p := range shop.Stack.Processes() {
 			if p.Kind == run.KindApp {
@@ -156,6 +161,20 @@ func sidecart(set string, change func(*Ground)) func(context.Context, Ground, st
 		}
 		return described(ctx, r, shop.Stack, set, g)
 	}
+}
+
+// How many customers order in turn, and for how long they are signed in: longer than a contender runs.
+const (
+	benchCustomers = 1000
+	signedInFor    = 12 * time.Hour
+)
+
+func tokensOf(keys *token.Keys) []string {
+	all := make([]string, benchCustomers)
+	for i := range all {
+		all[i] = keys.Sign(token.Claims{Subject: fmt.Sprintf("bench-%04d", i), Roles: []string{token.Customer}, Expires: time.Now().Add(signedInFor)})
+	}
+	return all
 }
 
 // daprPeer starts the peer of Dapr writes beside a sidecar on the state store of a set.

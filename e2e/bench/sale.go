@@ -24,6 +24,7 @@ type buyer struct {
 	prefix   string
 	skus     []string
 	texts    *texts
+	bearers  []string // of the customers, by turns
 }
 
 // buyers makes the Shooter of sales.
@@ -39,7 +40,7 @@ func (t Target) buyers(hosts []*fasthttp.HostClient, clients int, closeAll func(
 	all := make([]*buyer, clients)
 	for i := range all {
 		at := i % len(hosts)
-		b := &buyer{host: hosts[at], base: t.Bases[at], within: t.Within, prefix: t.Prefix, skus: t.SKUs, texts: inbox}
+		b := &buyer{host: hosts[at], base: t.Bases[at], within: t.Within, prefix: t.Prefix, skus: t.SKUs, texts: inbox, bearers: t.bearers()}
 		b.request.Header.SetMethod(http.MethodPost)
 		b.request.Header.SetContentType("application/json")
 		all[i] = b
@@ -55,8 +56,13 @@ func (b *buyer) shoot(n int64) Outcome {
 	deadline := time.Now().Add(b.within)
 	key := b.prefix + strconv.FormatInt(n, 10)
 	b.request.Header.Set("Idempotency-Key", key)
+	customer := fmt.Sprintf(`"customer":%q,`, key)
+	if len(b.bearers) > 0 {
+		b.request.Header.Set("Authorization", b.bearers[n%int64(len(b.bearers))])
+		customer = "" // whom the token names
+	}
 	// Phone numbers are as good as random: nobody looks at them.
-	placed := fmt.Sprintf(`{"customer":%q,"contact":{"phone":"+49%011d"},"lines":[{"sku":%q,"quantity":1}]}`, key, n, b.skus[n%int64(len(b.skus))])
+	placed := fmt.Sprintf(`{%s"contact":{"phone":"+49%011d"},"lines":[{"sku":%q,"quantity":1}]}`, customer, n, b.skus[n%int64(len(b.skus))])
 	if err := b.post("/v1/orders", placed, deadline); err != nil {
 		return Unknown
 	}

@@ -25,6 +25,7 @@ type Target struct {
 	Kind   string            `json:"kind"`
 	Bases  []string          `json:"bases"` // http://127.0.0.1:port, for reservations with the path of the service; clients are spread over them
 	Header map[string]string `json:"header"`
+	Tokens []string          `json:"tokens"` // of customers, who order in turn; none where nobody is asked who they are, and orders say it
 	SKUs   []string          `json:"skus"`   // at least one; requests go round them
 	Prefix string            `json:"prefix"` // of ids, different in every load
 	Within time.Duration     `json:"within"` // for one request, or a whole sale
@@ -59,7 +60,7 @@ func shots(t Target, clients int) (Shooter, func(), error) {
 	shooters := make([]*shooter, clients)
 	for i := range shooters {
 		at := i % len(hosts)
-		s := &shooter{host: hosts[at], within: t.Within, prefix: t.Prefix, order: t.Kind == Orders}
+		s := &shooter{host: hosts[at], within: t.Within, prefix: t.Prefix, order: t.Kind == Orders, bearers: t.bearers()}
 		s.request.Header.SetMethod(http.MethodPost)
 		s.request.Header.SetContentType("application/json")
 		for name, value := range t.Header {
@@ -84,6 +85,15 @@ func (t Target) render(base string) (paths, tails []string) {
 	return paths, tails
 }
 
+// bearers are the tokens as values of the header Authorization.
+func (t Target) bearers() []string {
+	all := make([]string, len(t.Tokens))
+	for i, token := range t.Tokens {
+		all[i] = "Bearer " + token
+	}
+	return all
+}
+
 // shooter is one client.
 type shooter struct {
 	host     *fasthttp.HostClient
@@ -94,6 +104,7 @@ type shooter struct {
 	paths    []string // by SKU
 	tails    []string // by SKU
 	order    bool
+	bearers  []string // of the customers, by turns
 	id, body []byte
 }
 
@@ -114,11 +125,15 @@ func (s *shooter) shoot(n int64) Outcome {
 	s.body = s.body[:0]
 	if s.order {
 		s.request.Header.SetBytesV("Idempotency-Key", s.id)
-		s.body = append(append(s.body, `{"customer":"`...), s.id...)
+		if len(s.bearers) > 0 {
+			s.request.Header.Set("Authorization", s.bearers[n%int64(len(s.bearers))])
+			s.body = append(append(s.body, '{'), s.tails[sku][len(`",`):]...)
+		} else {
+			s.body = append(append(append(s.body, `{"customer":"`...), s.id...), s.tails[sku]...)
+		}
 	} else {
-		s.body = append(append(s.body, `{"id":"`...), s.id...)
+		s.body = append(append(append(s.body, `{"id":"`...), s.id...), s.tails[sku]...)
 	}
-	s.body = append(s.body, s.tails[sku]...)
 	s.request.SetBodyRaw(s.body)
 	if err := s.host.DoDeadline(&s.request, &s.response, time.Now().Add(s.within)); err != nil {
 		return Unknown

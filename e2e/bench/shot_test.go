@@ -17,7 +17,7 @@ import (
 )
 
 // asked is a request as the server saw it.
-type asked struct{ path, key, token, body string }
+type asked struct{ path, key, token, body, bearer string }
 
 // till answers with what it is told to, and keeps what it was asked.
 func till(t *testing.T, status int, answer string) (base string, last func() asked) {
@@ -26,7 +26,7 @@ func till(t *testing.T, status int, answer string) (base string, last func() ask
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
-			seen <- asked{r.URL.Path, r.Header.Get("Idempotency-Key"), r.Header.Get("Dapr-Api-Token"), string(body)}
+			seen <- asked{r.URL.Path, r.Header.Get("Idempotency-Key"), r.Header.Get("Dapr-Api-Token"), string(body), r.Header.Get("Authorization")}
 		}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, answer)
@@ -42,7 +42,7 @@ func TestShotsSendWhatTheContractAsksFor(t *testing.T) {
 	require.NoError(t, err)
 	defer done()
 	require.Equal(t, Accepted, shoot(0, 7))
-	assert.Equal(t, asked{"/inventory/v1/inventory/pot/reservations", "", "t", `{"id":"run-000000000007","quantity":1,"hold_seconds":86400}`}, last())
+	assert.Equal(t, asked{"/inventory/v1/inventory/pot/reservations", "", "t", `{"id":"run-000000000007","quantity":1,"hold_seconds":86400}`, ""}, last())
 	require.Equal(t, Accepted, shoot(0, 1234567890123))
 	assert.Contains(t, last().body, `"run-1234567890123"`)
 
@@ -60,7 +60,17 @@ func TestShotsSendWhatTheContractAsksFor(t *testing.T) {
 	defer done()
 	require.Equal(t, Accepted, shoot(0, 7))
 	assert.Equal(t, asked{"/v1/orders", "run-000000000007", "",
-		`{"customer":"run-000000000007","contact":{"email":"bench@example.com"},"lines":[{"sku":"pot","quantity":1}]}`}, last())
+		`{"customer":"run-000000000007","contact":{"email":"bench@example.com"},"lines":[{"sku":"pot","quantity":1}]}`, ""}, last())
+
+	shoot, done, err = shots(Target{Kind: Orders, Bases: []string{base}, SKUs: []string{"pot"}, Tokens: []string{"a", "b"}, Prefix: "run-", Within: time.Second}, 1)
+	require.NoError(t, err)
+	defer done()
+	for n, bearer := range []string{"Bearer a", "Bearer b", "Bearer a"} {
+		require.Equal(t, Accepted, shoot(0, int64(n)))
+		got := last()
+		assert.Equal(t, bearer, got.bearer)
+		assert.Equal(t, `{"contact":{"email":"bench@example.com"},"lines":[{"sku":"pot","quantity":1}]}`, got.body, "customers are whom their token names")
+	}
 }
 
 func TestAnswersAreReadAsWhatTheyPromise(t *testing.T) {

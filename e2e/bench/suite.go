@@ -182,7 +182,7 @@ func (s *Suite) phases(ctx context.Context, b Benchmark, running *Running, t *Tu
 	}
 	target := Target{Kind: Reservations, Bases: running.Reservations, Header: running.Header, Within: requestWithin}
 	if b.Kind != "" && running.Gateway != "" {
-		target.Kind, target.Bases, target.Header = b.Kind, []string{running.Gateway}, nil
+		target.Kind, target.Bases, target.Header, target.Tokens = b.Kind, []string{running.Gateway}, nil, running.Tokens
 	}
 	if target.Kind == Sales {
 		target.Texts, target.Within = running.Sandbox, saleWithin
