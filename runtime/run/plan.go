@@ -55,11 +55,15 @@ func (s *Stack) plan(app *App, client *http.Client) error {
 	if err != nil {
 		return err
 	}
+	keys, err := s.accountKeys(app, entries)
+	if err != nil {
+		return err
+	}
 	sidecarPorts := ports
 	sidecarPorts.App, sidecarPorts.Internal = 0, 0
 	return s.addProc(&proc{
 		argv: slices.Concat([]string{daprd}, daprdArgs(app, s.resources(app), ports), s.opts.SidecarArgs),
-		dir:  app.Dir, env: append(env, s.serverEnv...),
+		dir:  app.Dir, env: slices.Concat(env, s.serverEnv, keys),
 		probe: httpProbe{urls: []string{localURL(ports.DaprHTTP) + outboundReady}, token: s.tokens.API, client: client}.once,
 		setup: s.awaitServers,
 		view: Process{

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -58,6 +62,9 @@ func up(ctx context.Context, o *options, out *terminal) error {
 	}
 	out.clear()
 	printTable(out, stack, o)
+	if err := printToken(ctx, out, o); err != nil {
+		return errors.Join(err, stack.Stop(context.WithoutCancel(ctx)))
+	}
 	fmt.Fprintf(out.stdout, "ready %s\n", stack.URLs().Gateway)
 	out.line(fmt.Sprintf("up in %.1fs; Ctrl-C stops everything", time.Since(begun).Seconds()))
 	select {
@@ -129,6 +136,21 @@ func printTable(out *terminal, stack *run.Stack, o *options) {
 	_ = w.Flush()
 	fmt.Fprintf(out.stdout, "set   %s (%s)\n", o.set, relative(o.components))
 	fmt.Fprintf(out.stdout, "logs  %s\n", relative(filepath.Join(o.data, "logs")))
+}
+
+// printToken prints an operator's token for whoever develops here, if the shop has accounts and its keys are those of its
+// data folder.
+func printToken(ctx context.Context, out *terminal, o *options) error {
+	keys := filepath.Join(o.data, run.KeysFile)
+	if _, err := os.Stat(keys); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	token, err := exec.CommandContext(ctx, filepath.Join(o.root, binName, "sidecart"), "token", "--keys", keys).Output()
+	if err != nil {
+		return fmt.Errorf("sidecart token --keys %s: %w", keys, err)
+	}
+	fmt.Fprintf(out.stdout, "token %s\n      an operator's, for an hour and for development; scripts/token prints another\n", bytes.TrimSpace(token))
+	return nil
 }
 
 // runs says which services an app's command line names.
