@@ -1,0 +1,53 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/sidecart/sidecart/services/kit/sidecar"
+)
+
+// Where the rules are in a configuration store.
+const (
+	StoreComponent = "configuration"
+	StoreItem      = "gateway.yaml"
+)
+
+// Store is the sidecar's configuration building block; *sidecar.Client is one.
+type Store interface {
+	ConfigurationItem(ctx context.Context, store, key string) (value string, found bool, err error)
+	WatchConfiguration(ctx context.Context, store, key string, changed func()) error
+}
+
+var _ Store = (*sidecar.Client)(nil)
+
+// readFile reads the file at path, which may be a link to another each time, as Kubernetes makes them for a ConfigMap.
+func readFile(path string) (text []byte, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("gateway rules: there is no file %s: write one (version: 1 is enough) or name another in SIDECART_GATEWAY_RULES", path)
+	case err != nil:
+		return nil, fmt.Errorf("gateway rules: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("gateway rules: %s is not a file", path)
+	case info.Size() > maxBytes:
+		return nil, fmt.Errorf("gateway rules: %s has %d bytes, over %d", path, info.Size(), maxBytes)
+	}
+	if text, err = os.ReadFile(path); err != nil {
+		return nil, fmt.Errorf("gateway rules: %w", err)
+	}
+	return text, nil
+}
+
+// Load reads, parses and checks a file.
+func Load(path string) (*Document, error) {
+	text, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, text)
+}
