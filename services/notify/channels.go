@@ -45,7 +45,7 @@ func (s sender) sendMail(ctx context.Context, m notifyapi.Message) task.Outcome 
 		"emailFrom": s.from, "emailTo": m.To, "subject": plain(m.Subject),
 	})
 	if err != nil {
-		return task.TryAgain(failure(ctx, "the mail server"))
+		return notSent(ctx, err, "the mail server")
 	}
 	return task.Recorded(recordSent{MessageID: m.ID})
 }
@@ -75,7 +75,7 @@ func (s sender) sendSMS(ctx context.Context, m notifyapi.Message) task.Outcome {
 		return task.TryAgain(fmt.Sprintf("the SMS gateway answered %d", refused.Status))
 	}
 	if err != nil {
-		return task.TryAgain(failure(ctx, "the SMS gateway"))
+		return notSent(ctx, err, "the SMS gateway")
 	}
 	return task.Recorded(recordSent{MessageID: m.ID})
 }
@@ -88,6 +88,14 @@ func bareNumber(phone string) string {
 		}
 		return -1
 	}, phone)
+}
+
+// notSent is what an error of the binding means.
+func notSent(ctx context.Context, err error, who string) task.Outcome {
+	if errors.Is(err, sidecar.ErrCircuitOpen) {
+		return task.NotNow(who + " did not answer lately and is not asked for now")
+	}
+	return task.TryAgain(failure(ctx, who))
 }
 
 // failure is a reason that operators may see: never an address, a URL or the text of a driver.

@@ -68,6 +68,8 @@ func (p provider) charge(ctx context.Context, orderID string, c *charge) task.Ou
 		return task.Recorded(recordDeclined{OrderID: orderID, Attempt: c.Attempt, Reason: declineReason(answer, status)})
 	case status == http.StatusConflict:
 		return task.GiveUp("the provider knows this idempotency key for another request")
+	case errors.Is(err, sidecar.ErrCircuitOpen):
+		return task.NotNow(notAsked)
 	case err != nil:
 		return task.TryAgain(failure(status, err))
 	}
@@ -87,6 +89,8 @@ func (p provider) refund(ctx context.Context, orderID string, r *refund) task.Ou
 	switch {
 	case refused(status):
 		return task.GiveUp(fmt.Sprintf("the provider refused the refund (%s)", declineReason(answer, status)))
+	case errors.Is(err, sidecar.ErrCircuitOpen):
+		return task.NotNow(notAsked)
 	case err != nil:
 		return task.TryAgain(failure(status, err))
 	}
@@ -103,6 +107,8 @@ func refused(status int) bool {
 		return false
 	}
 }
+
+const notAsked = "the provider did not answer lately and is not asked for now"
 
 // errAnswer says that the provider answered something that is no answer.
 var errAnswer = errors.New("the provider's answer cannot be read")

@@ -21,6 +21,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 const testToken = "a-token-for-the-test"
@@ -36,6 +38,8 @@ func startDaprd(t *testing.T, app http.Handler, components map[string]string) (*
 	if _, err := os.Stat(daprd); err != nil {
 		t.Skip("no .bin/daprd: build it with scripts/up or scripts/test")
 	}
+	dapr, err := filepath.Abs("../../../dapr-config") // the circuit breakers and time limits that are shipped
+	require.NoError(t, err)
 	dir := t.TempDir()
 	for name, text := range components {
 		file := filepath.Join(dir, name+".yaml")
@@ -57,7 +61,7 @@ func startDaprd(t *testing.T, app http.Handler, components map[string]string) (*
 	p := &daprdProcess{args: []string{daprd, "--app-id", "test", "--app-port", appPort, "--app-channel-address", "127.0.0.1",
 		"--dapr-http-port", strconv.Itoa(ports[0]), "--dapr-grpc-port", strconv.Itoa(ports[1]), "--dapr-listen-addresses", "127.0.0.1",
 		"--dapr-internal-grpc-port", strconv.Itoa(ports[2]), "--dapr-internal-grpc-listen-address", "127.0.0.1",
-		"--resources-path", dir, "--config", config, "--enable-metrics=false", "--scheduler-host-address", "", "--placement-host-address", ""}, output: output}
+		"--resources-path", dir, "--resources-path", dapr, "--config", config, "--enable-metrics=false", "--scheduler-host-address", "", "--placement-host-address", ""}, output: output}
 	p.start(t)
 	t.Cleanup(func() {
 		p.kill()
@@ -302,4 +306,24 @@ func TestBindingsOverTheRealSidecar(t *testing.T) {
 	require.Error(t, err)
 	_, definite := errors.AsType[*BindingError](err)
 	assert.False(t, definite, "nobody answered")
+	assert.NotErrorIs(t, err, ErrCircuitOpen)
+	for range 2 {
+		_, err = invoke(http.StatusOK)
+		assert.NotErrorIs(t, err, ErrCircuitOpen)
+	}
+	_, err = invoke(http.StatusOK)
+	assert.ErrorIs(t, err, ErrCircuitOpen, "three in a row, as dapr-config/resiliency.yaml says")
+}
+
+func TestOnlyTheSidecarsOwnWordsAreAnOpenCircuit(t *testing.T) {
+	for text, want := range map[string]bool{
+		"error invoking output binding mail: circuit breaker is open":     true,
+		"error invoking output binding mail: too many requests":           true,
+		"error invoking output binding sms: circuit breaker is open":      false,
+		"error invoking output binding mail: 421 4.7.0 too many requests": false,
+	} {
+		err := fmt.Errorf("error invoking binding mail/create: %w", status.Error(codes.Internal, text))
+		assert.Equal(t, want, circuitOpen("mail", err), text)
+	}
+	assert.False(t, circuitOpen("mail", context.DeadlineExceeded))
 }

@@ -58,9 +58,12 @@ type CloudEvent struct {
 // Bindings calls the outside world through output bindings.
 type Bindings interface {
 	// Invoke runs operation on the binding name. A *BindingError says that the other side answered with a
-	// failure; any other error leaves the outcome unknown.
+	// failure, ErrCircuitOpen that nothing was sent; any other error leaves the outcome unknown.
 	Invoke(ctx context.Context, name, operation string, data []byte, metadata map[string]string) (BindingResult, error)
 }
+
+// ErrCircuitOpen says that the sidecar sends nothing to the other side for now, because that did not answer lately.
+var ErrCircuitOpen = errors.New("the circuit breaker of the sidecar is open")
 
 // BindingResult is what a binding answered.
 type BindingResult struct {

@@ -13,7 +13,8 @@
 //
 // What a failure does: an execution that failed, or whose outcome is unknown, is repeated after 1, 2, 4 … 32 s
 // and then parked with its reason; a parked task waits for an operator who retries or discards it. A definite
-// refusal of the other side is an answer and not a failure: the service turns it into a command of its domain.
+// refusal of the other side is an answer and not a failure: the service turns it into a command of its domain. Where the sidecar's
+// circuit breaker sends nothing, nothing has failed: the task waits for the breaker as long as it takes.
 // A journal that cannot commit stops new claims; what was executed waits to be recorded, and a bounded number of such
 // outcomes stops new executions.
 package task

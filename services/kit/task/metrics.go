@@ -15,7 +15,7 @@ type metrics struct {
 func newMetrics(channel string, deps Deps) (*metrics, error) {
 	m := &metrics{seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "sidecart_task_execution_seconds",
-		Help:    "Time that external effects took, by what they came to: recorded, try_again, give_up, moot.",
+		Help:    "Time that external effects took, by what they came to: recorded, try_again, give_up, not_now, moot.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"result"})}
 	if deps.Metrics == nil {

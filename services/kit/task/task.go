@@ -25,6 +25,8 @@ const (
 	FirstBackOff = time.Second
 	// MaxBackOff bounds the wait.
 	MaxBackOff = 32 * time.Second
+	// RestWhenClosed is how long a worker begins nothing after it was told that the way to the outside world is closed.
+	RestWhenClosed = time.Second
 	// MaxReasonBytes bounds Reason.
 	MaxReasonBytes = 200
 	// MaxClaimTasks bounds the tasks of one Claim or Release command.

@@ -14,7 +14,7 @@ import (
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
-// Outcome is what an execution came to. Make it with Recorded, TryAgain, GiveUp or Moot.
+// Outcome is what an execution came to. Make it with Recorded, TryAgain, GiveUp, NotNow or Moot.
 type Outcome struct {
 	record journal.Command
 	result result
@@ -27,6 +27,7 @@ const (
 	recorded result = "recorded"
 	tryAgain result = "try_again"
 	giveUp   result = "give_up"
+	notNow   result = "not_now"
 	moot     result = "moot"
 )
 
@@ -38,6 +39,10 @@ func TryAgain(reason string) Outcome { return Outcome{result: tryAgain, reason: 
 
 // GiveUp says that repeating does not help: the task is parked now.
 func GiveUp(reason string) Outcome { return Outcome{result: giveUp, reason: reason} }
+
+// NotNow says that nothing was sent, because the way to the outside world is closed for everybody (a sidecar's circuit breaker is open).
+// It is no failure of the task: it stays claimed, nothing is recorded, and the worker begins nothing for RestWhenClosed.
+func NotNow(reason string) Outcome { return Outcome{result: notNow, reason: reason} }
 
 // Moot says that there is nothing to do any more, because the task is gone; nothing is recorded.
 func Moot() Outcome { return Outcome{result: moot} }
@@ -122,6 +127,7 @@ type Worker struct {
 	count     [stages]int // of busy
 	notBefore []time.Time // per shard: after a failed commit, when to try again
 	first     int         // the shard that the next pass begins with, so that none starves
+	closed    time.Time   // nothing is begun before it: the way to the outside world is closed
 }
 
 // stage is what a goroutine is at with a task.
@@ -151,6 +157,7 @@ type report struct {
 	ids      []string // no longer busy
 	granted  []Task   // claimed by this writer from now on
 	err      error    // the claim could not be committed
+	closed   string   // why nothing was sent: NotNow
 }
 
 // NewWorker checks cfg; it starts nothing.
@@ -209,6 +216,9 @@ func (w *Worker) Run(ctx context.Context) error {
 // pass starts what can be started and says how long nothing more can be.
 func (w *Worker) pass(ctx context.Context) time.Duration {
 	wait := w.cfg.PollEvery
+	if rest := w.closed.Sub(w.deps.Now()); rest > 0 {
+		return rest
+	}
 	shards := len(w.notBefore)
 	w.first = (w.first + 1) % shards
 	for i := range shards {
@@ -301,10 +311,22 @@ func (w *Worker) take(ctx context.Context, r report) {
 	if r.executed != "" {
 		w.move(key{r.shard, r.executed}, recording)
 	}
+	if r.closed != "" {
+		w.rest(ctx, r.closed)
+	}
 	if r.err != nil {
 		w.notBefore[r.shard] = w.deps.Now().Add(FirstBackOff)
 		w.deps.Log.WarnContext(ctx, "tasks could not be claimed", "shard", r.shard, "error", r.err)
 	}
+}
+
+// rest begins nothing for a while, and says so once an outage.
+func (w *Worker) rest(ctx context.Context, reason string) {
+	now := w.deps.Now()
+	if now.Sub(w.closed) > RestWhenClosed {
+		w.deps.Log.WarnContext(ctx, "the way to the outside world is closed; what is to be done waits", "channel", w.cfg.Channel, "reason", reason)
+	}
+	w.closed = now.Add(RestWhenClosed)
 }
 
 // claim commits a claim on tasks of one shard.
@@ -319,7 +341,8 @@ func (w *Worker) claim(ctx context.Context, shard int, ids []string) {
 
 // run executes one claimed task and records what came of it.
 func (w *Worker) run(ctx context.Context, shard int, t Task) {
-	defer func() { w.reports <- report{shard: shard, ids: []string{t.ID}} }()
+	end := report{shard: shard, ids: []string{t.ID}}
+	defer func() { w.reports <- end }()
 	ctx = httpx.ContextWithTraceParent(ctx, t.Trace)
 	failpoint.Hit(failpoint.BeforeCall)
 	out := w.execute(ctx, shard, t)
@@ -335,6 +358,8 @@ func (w *Worker) run(ctx context.Context, shard int, t Task) {
 		w.record(ctx, shard, t, Fail{ID: t.ID, By: w.cfg.Writer, Reason: out.reason})
 	case giveUp:
 		w.record(ctx, shard, t, Park{ID: t.ID, By: w.cfg.Writer, Reason: out.reason})
+	case notNow:
+		end.closed = out.reason
 	case moot:
 	}
 }
@@ -350,7 +375,7 @@ func (w *Worker) execute(ctx context.Context, shard int, t Task) (out Outcome) {
 			out = TryAgain("something went wrong on our side")
 		}
 		w.metrics.executed(out.result, w.deps.Now().Sub(began))
-		if out.reason != "" {
+		if out.reason != "" && out.result != notNow {
 			w.deps.Log.WarnContext(ctx, "a task failed", "task", t.ID, "attempt", t.Attempts, "result", string(out.result), "reason", out.reason)
 		}
 	}()

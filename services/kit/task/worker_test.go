@@ -85,6 +85,47 @@ func TestWorkerGivesUpAtOnceWhenToldSo(t *testing.T) {
 	})
 }
 
+// TestWorkerWaitsAsLongAsTheWayIsClosed: a circuit breaker lets one try through every five seconds; nothing is parked for waiting, and
+// what is committed meanwhile does not grow with what waits.
+func TestWorkerWaitsAsLongAsTheWayIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tasks, outage = 40, 20 * time.Minute
+		began, tries, commits := time.Now(), 0, 0
+		nextTry := began
+		l := newLedger(2)
+		w := &world{}
+		w.do = func(_ context.Context, t task.Task) task.Outcome {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			switch now := time.Now(); {
+			case now.Sub(began) > outage:
+				return task.Recorded(done{t.ID})
+			case now.Before(nextTry):
+				return task.NotNow("resting")
+			default:
+				nextTry = now.Add(5 * time.Second)
+				tries++
+				return task.TryAgain("down")
+			}
+		}
+		for i := range tasks {
+			l.put(i%2, task.New(fmt.Sprint(i), time.Now()))
+		}
+		l.after = func(any) error { commits++; return nil }
+		stop := begin(t, l, w, task.Config{Writer: "me", MaxInFlight: 4})
+		defer stop()
+		<-time.After(outage) // of the bubble
+		synctest.Wait()
+		require.Greater(t, tries, int(outage/(10*time.Second)), "it is tried all the while")
+		require.Less(t, commits, 2*int(outage/time.Second), "failed tries and leases of a few, not a commit for each task and second")
+		<-time.After(2 * task.MaxBackOff) // of the bubble
+		synctest.Wait()
+		parked := l.set(0).ParkedLen() + l.set(1).ParkedLen()
+		require.Equal(t, tasks, len(l.done)+parked)
+		require.LessOrEqual(t, parked, tries/task.MaxFailures, "only what was itself tried often enough")
+	})
+}
+
 func TestWorkerBoundsConcurrencyAndTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(3)
