@@ -45,6 +45,7 @@ type Outside struct {
 type Sidecar interface {
 	sidecar.State
 	sidecar.Bindings
+	sidecar.Configuration
 	// On gives a Publisher to a broker's component.
 	On(component string) sidecar.Publisher
 	// Wait returns nil once the sidecar can be called.

@@ -22,9 +22,11 @@ type Deps struct {
 	State     sidecar.State
 	Publisher sidecar.Publisher
 	Bindings  sidecar.Bindings
-	Client    *http.Client          // reaches other services as http://{service}/…, in-process or through Dapr
-	Metrics   prometheus.Registerer // adds the label service; the service's own labels must not be named so
-	Tracer    trace.Tracer
+	// Configuration reads the component set's configuration store, if it has one.
+	Configuration sidecar.Configuration
+	Client        *http.Client          // reaches other services as http://{service}/…, in-process or through Dapr
+	Metrics       prometheus.Registerer // adds the label service; the service's own labels must not be named so
+	Tracer        trace.Tracer
 	// Services lists the names of the services in this host, this one included, in their order. It is for
 	// showing placement to operators, not for deciding anything by it.
 	Services []string

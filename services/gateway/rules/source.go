@@ -1,13 +1,10 @@
 package rules
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-
-	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
 // Where the rules are in a configuration store.
@@ -15,14 +12,6 @@ const (
 	StoreComponent = "configuration"
 	StoreItem      = "gateway.yaml"
 )
-
-// Store is the sidecar's configuration building block; *sidecar.Client is one.
-type Store interface {
-	ConfigurationItem(ctx context.Context, store, key string) (value string, found bool, err error)
-	WatchConfiguration(ctx context.Context, store, key string, changed func()) error
-}
-
-var _ Store = (*sidecar.Client)(nil)
 
 // readFile reads the file at path, which may be a link to another each time, as Kubernetes makes them for a ConfigMap.
 func readFile(path string) (text []byte, err error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
 // Config is what may be set. Zero durations take the defaults that are named.
@@ -24,7 +25,7 @@ type Config struct {
 
 // Deps is what a Watcher is given. Store may be nil; Log and Now have defaults.
 type Deps struct {
-	Store   Store
+	Store   sidecar.Configuration
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics prometheus.Registerer

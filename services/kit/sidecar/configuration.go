@@ -14,8 +14,19 @@ import (
 // ErrNoStore says that the sidecar has no configuration store of the name.
 var ErrNoStore = errors.New("sidecar: there is no configuration store of this name")
 
-// ConfigurationItem reads one item of a configuration store; found is false if it is not there. ErrNoStore is in the chain of the
-// error if there is no such store; any other error says nothing about the item.
+// Configuration reads configuration stores. A component set need not have one.
+type Configuration interface {
+	// ConfigurationItem reads one item of a store; found is false if it is not there. ErrNoStore is in the chain of the error if
+	// there is no such store; any other error says nothing about the item.
+	ConfigurationItem(ctx context.Context, store, key string) (value string, found bool, err error)
+	// WatchConfiguration calls changed whenever the store tells of a change of key, until ctx ends or the sidecar ends the call, and
+	// then says why. It misses what changes meanwhile, and many stores tell nothing: so read the item every now and then.
+	WatchConfiguration(ctx context.Context, store, key string, changed func()) error
+}
+
+var _ Configuration = (*Client)(nil)
+
+// ConfigurationItem implements Configuration.
 func (c *Client) ConfigurationItem(ctx context.Context, store, key string) (value string, found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.StateWithin)
 	defer cancel()
@@ -27,9 +38,8 @@ func (c *Client) ConfigurationItem(ctx context.Context, store, key string) (valu
 	return item.GetValue(), found, nil
 }
 
-// WatchConfiguration calls changed whenever the store tells of a change of key, until ctx ends or the sidecar ends the call, and then
-// says why. It misses what changes meanwhile, and many stores tell nothing: so read the item every now and then. Dapr's own SDK is not
-// used for this, because its subscription waits for a first answer without regard to the context and cannot tell that it has ended.
+// WatchConfiguration implements Configuration. Dapr's own SDK is not used for this, because its subscription waits for a first answer
+// without regard to the context and cannot tell that it has ended.
 func (c *Client) WatchConfiguration(ctx context.Context, store, key string, changed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the stream, and with it the subscription
