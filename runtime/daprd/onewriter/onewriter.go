@@ -5,11 +5,13 @@
 // takes, and is overtaken by those who come later. Contrib's component (v1.18.3) gives every request a connection of its own. Behind this
 // package a sidecar's writes wait for each other in order and without sleeping; those of several sidecars still meet in the file.
 //
-// Reads do not wait: in WAL mode they never did.
+// Reads do not wait: in WAL mode they never did. New keys are written by a statement that is prepared once (create.go).
 package onewriter
 
 import (
 	"context"
+	"database/sql"
+	"time"
 
 	"github.com/dapr/components-contrib/state"
 	"github.com/dapr/components-contrib/state/sqlite"
@@ -21,6 +23,8 @@ type store struct {
 	*sqlite.SQLiteStore
 	state.BulkStore               // whose single writes take turns, too
 	turn            chan struct{} // holds one token while nobody writes
+	insert          *sql.Stmt     // newKey; nil: contrib does everything
+	timeout         time.Duration // of a statement
 }
 
 // New makes a state.sqlite.
@@ -49,7 +53,7 @@ func (s *store) write(ctx context.Context, do func() error) error {
 
 // Set is contrib's.
 func (s *store) Set(ctx context.Context, req *state.SetRequest) error {
-	return s.write(ctx, func() error { return s.SQLiteStore.Set(ctx, req) })
+	return s.write(ctx, func() error { return s.set(ctx, req) })
 }
 
 // Delete is contrib's.

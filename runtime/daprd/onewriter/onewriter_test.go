@@ -3,12 +3,9 @@ package onewriter
 import (
 	"context"
 	"fmt"
-	"io"
-	"path/filepath"
 	"sync"
 	"testing"
 
-	"github.com/dapr/components-contrib/metadata"
 	"github.com/dapr/components-contrib/state"
 	"github.com/dapr/kit/logger"
 	"github.com/stretchr/testify/assert"
@@ -17,18 +14,14 @@ import (
 
 // TestWritersDoNotMeetInTheFile has many write at once with SQLite told to give up at once when it is busy: whoever met another would fail.
 func TestWritersDoNotMeetInTheFile(t *testing.T) {
-	s := New(logger.NewLogger("test"))
-	require.NoError(t, s.Init(t.Context(), state.Metadata{Base: metadata.Base{Properties: map[string]string{
-		"connectionString": filepath.Join(t.TempDir(), "state.db"), "busyTimeout": "1ms", "cleanupInterval": "0s",
-	}}}))
-	t.Cleanup(func() { require.NoError(t, s.(io.Closer).Close()) })
+	s := opened(t, nil)
 	key := func(writer, n int) string { return fmt.Sprintf("k/%d/%d", writer, n) }
 	const writers, each = 16, 10
 	var all sync.WaitGroup
 	for writer := range writers {
 		all.Go(func() {
 			for n := range each {
-				set := state.SetRequest{Key: key(writer, n), Value: n, Options: state.SetStateOption{Concurrency: state.FirstWrite}}
+				set := state.SetRequest{Key: key(writer, n), Value: []byte{byte(n)}, Options: state.SetStateOption{Concurrency: state.FirstWrite}}
 				switch n % 3 {
 				case 0:
 					assert.NoError(t, s.Set(t.Context(), &set))
@@ -37,7 +30,7 @@ func TestWritersDoNotMeetInTheFile(t *testing.T) {
 					more.Key += "/more"
 					assert.NoError(t, s.BulkSet(t.Context(), []state.SetRequest{set, more}, state.BulkStoreOpts{}))
 				default:
-					assert.NoError(t, s.(state.TransactionalStore).Multi(t.Context(), &state.TransactionalStateRequest{Operations: []state.TransactionalStateOperation{set}}))
+					assert.NoError(t, s.Multi(t.Context(), &state.TransactionalStateRequest{Operations: []state.TransactionalStateOperation{set}}))
 				}
 			}
 			assert.NoError(t, s.Delete(t.Context(), &state.DeleteRequest{Key: key(writer, 0)}))
