@@ -21,8 +21,8 @@ func later(message string, cause error) *errs.Error {
 	return e
 }
 
-// forward asks the service for the answer. It is read before a byte of it is passed on, so that one that breaks off is an
-// error and not half an answer.
+// forward asks the chosen release of the service for the answer. It is read before a byte of it is passed on, so that one
+// that breaks off is an error and not half an answer.
 func (s *Service) forward(x *exchange) error {
 	r := x.c.Request()
 	path := contracts.Join(x.segments)
@@ -34,7 +34,7 @@ func (s *Service) forward(x *exchange) error {
 	// The transport is asked itself, since a proxy follows no redirects and keeps no cookies; it passes trace and request
 	// id on from the context.
 	out := (&http.Request{
-		Method: method, Host: service, Header: make(http.Header, len(r.Header)+2), ContentLength: int64(len(x.body)),
+		Method: method, Host: x.target.App, Header: make(http.Header, len(r.Header)+2), ContentLength: int64(len(x.body)),
 		URL:  &url.URL{Scheme: "http", Host: service, Path: unescaped, RawPath: path, RawQuery: r.URL.RawQuery},
 		Body: http.NoBody,
 	}).WithContext(r.Context())

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/sidecart/sidecart/services/gateway/contracts"
+	"github.com/sidecart/sidecart/services/gateway/gray"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/identity"
@@ -21,6 +22,7 @@ type exchange struct {
 	body     []byte
 	caller   identity.Caller // see authenticate
 	unknown  error           // why the token that came with the request says nothing
+	target   gray.Choice     // the release that is asked
 	answer   answer
 }
 
@@ -71,7 +73,7 @@ func (s *Service) serve(c echo.Context) error {
 		s.fillParams(x)
 		return s.local[x.op.ID](c)
 	}
-	if err := s.forward(x); err != nil {
+	if err := s.answerFrom(x); err != nil {
 		return err
 	}
 	return x.write()

@@ -10,12 +10,15 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sidecart/sidecart/services/gateway/contracts"
+	"github.com/sidecart/sidecart/services/gateway/gray"
+	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/identity"
@@ -40,6 +43,7 @@ type Config struct {
 	StartAnyway    time.Duration      // after it the gateway is ready though contracts are missing; 15 s
 	StatusWithin   time.Duration      // deadline of a service's answer about itself; 2 s
 	MaxAnswerBytes int64              // of a service's answer; 8 MiB
+	RulesPath      string             // gateway.yaml; none
 	Access         httpx.AccessConfig // the access log; zero fields take its defaults
 }
 
@@ -105,7 +109,10 @@ type Service struct {
 	own       *contracts.Contract
 	book      *contracts.Book
 	verifier  *identity.Verifier
-	closed    bool    // closedByDefault
+	closed    bool // closedByDefault
+	rules     *rules.Watcher
+	file      atomic.Pointer[rules.File] // in use; not nil
+	releases  *gray.Router
 	before    []stage // see stages
 	inFlight  chan struct{}
 	// Looks at what browsers alone send (Sec-Fetch-Site, Origin); other programs pass.
@@ -142,7 +149,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	s.local = map[string]echo.HandlerFunc{
 		"listServices": s.listServices, "listParked": s.listParked, "retryParked": s.resolveParked("retry"),
 		"discardParked": s.resolveParked("discard"), "retryAllParked": s.resolveAllParked("retry"), "discardAllParked": s.resolveAllParked("discard"),
-		"forgetFollower": s.forgetFollower, "listBrokers": s.listBrokers,
+		"forgetFollower": s.forgetFollower, "listBrokers": s.listBrokers, "showRules": s.showRules, "listReleases": s.showGray,
 	}
 	s.book, err = contracts.NewBook(contracts.Config{
 		Services: cfg.Services, Every: cfg.RefreshEvery, AskWithin: cfg.StatusWithin, Base: cfg.base(), Own: s.own, StartAfter: cfg.StartAnyway,
@@ -152,6 +159,9 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	}
 	s.verifier, err = identity.NewVerifier(identity.Config{}, identity.Deps{Inside: deps.Client, Now: deps.Now, Log: s.log, Metrics: deps.Metrics})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.makeRules(); err != nil {
 		return nil, err
 	}
 	s.before = s.stages()
@@ -175,16 +185,20 @@ func (s *Service) Register(g *echo.Group) {
 // Follows implements host.Service: the gateway follows nothing.
 func (s *Service) Follows() map[string]func(context.Context, []byte) bool { return nil }
 
-// Run keeps the contracts and the keys of tokens current until ctx ends.
+// Run keeps the contracts, the rules and the keys of tokens current until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	parts, ctx := errgroup.WithContext(ctx)
 	parts.Go(func() error { s.book.Run(ctx); return nil })
+	parts.Go(func() error { s.rules.Run(ctx); return nil })
 	parts.Go(func() error { return s.verifier.Run(ctx) })
 	return parts.Wait()
 }
 
-// Reload implements host.Reloader: it looks at once whether contracts have changed.
-func (s *Service) Reload() { s.book.Refresh() }
+// Reload implements host.Reloader: it looks at once whether contracts and rules have changed.
+func (s *Service) Reload() {
+	s.book.Refresh()
+	s.rules.Nudge()
+}
 
 // Ready tells whether every contract has been learned, or enough time has passed to start without.
 func (s *Service) Ready() error {

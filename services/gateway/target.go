@@ -1,0 +1,45 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/sidecart/sidecart/services/gateway/gray"
+)
+
+// answerFrom asks the service for the answer, in the release that the gray rules choose for this caller. One that fails at another
+// release than stable is asked of stable, too, where that is safe: nothing was sent, or nothing can have been changed.
+func (s *Service) answerFrom(x *exchange) error {
+	x.target = s.releases.Choose(x.op.ID, x.op.Service, gray.Caller{
+		Header: x.c.Request().Header, Tenant: x.caller.Tenant, Subject: x.caller.Subject, Groups: x.caller.Groups,
+	})
+	outcome, err := s.askTarget(x)
+	if outcome != gray.Failed {
+		return err
+	}
+	second, safe := x.target.Elsewhere(x.op.Method, err)
+	if !safe {
+		return err
+	}
+	x.target = second
+	_, err = s.askTarget(x)
+	return err
+}
+
+// askTarget asks the chosen release and tells the gray rules how it went.
+func (s *Service) askTarget(x *exchange) (gray.Outcome, error) {
+	began := time.Now()
+	outcome := gray.Unjudged
+	defer func() { x.target.Done(outcome, time.Since(began)) }()
+	err := s.forward(x)
+	switch {
+	case err != nil && errors.Is(x.c.Request().Context().Err(), context.Canceled): // its caller is gone
+	case err != nil || x.answer.status >= http.StatusInternalServerError:
+		outcome = gray.Failed
+	default:
+		outcome = gray.Succeeded
+	}
+	return outcome, err
+}
