@@ -32,7 +32,7 @@ var services = []struct {
 		})
 	}},
 	{"gateway", func(c config) host.Factory {
-		return with(gateway.New, gateway.Config{Address: c.gatewayAddr, Access: c.access})
+		return with(gateway.New, gateway.Config{Address: c.gatewayAddr, RulesPath: c.gatewayRules, Access: c.access})
 	}},
 }
 
