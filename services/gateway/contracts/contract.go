@@ -107,7 +107,7 @@ var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE"}
 func operationsOf(service string, doc *openapi3.T) ([]*Operation, error) {
 	var out []*Operation
 	var wrong []error
-	ids := map[string]bool{}
+	ids, compiled := map[string]bool{}, compiler{}
 	for _, path := range sortedPaths(doc) {
 		item := doc.Paths.Value(path)
 		for _, method := range methods {
@@ -115,16 +115,16 @@ func operationsOf(service string, doc *openapi3.T) ([]*Operation, error) {
 			if op == nil {
 				continue
 			}
-			compiled, err := newOperation(service, method, path, item, op)
+			o, err := newOperation(compiled, service, method, path, item, op)
 			if err != nil {
 				wrong = append(wrong, fmt.Errorf("%s %s: %w", method, path, err))
 				continue
 			}
-			if ids[compiled.ID] {
-				wrong = append(wrong, fmt.Errorf("%s %s: the operationId %q is another operation's", method, path, compiled.ID))
+			if o.ID != "" && ids[o.ID] {
+				wrong = append(wrong, fmt.Errorf("%s %s: the operationId %q is another operation's", method, path, o.ID))
 			}
-			ids[compiled.ID] = true
-			out = append(out, compiled)
+			ids[o.ID] = true
+			out = append(out, o)
 		}
 	}
 	return out, errors.Join(wrong...)

@@ -3,6 +3,7 @@ package contracts
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -22,18 +23,65 @@ type Operation struct {
 	Roles    []string // who may call it; an operation that does not say is for operators
 	Segments []string // of the template, split at the slashes
 
-	op *openapi3.Operation
+	op         *openapi3.Operation
+	parameters parameters
+	body       body
+	answers    map[string]answer // by status: "201", "4XX", "default"
+}
+
+// body is what an operation says of a request's.
+type body struct {
+	said     bool // it takes one
+	required bool
+	json     bool // JSON is among what it takes
+	others   []string
+	schema   *schema // of the JSON
+}
+
+// answer is what an operation says of answers with a status.
+type answer struct {
+	types  []string // media types; none: no body
+	schema *schema  // of the JSON among them
 }
 
 // newOperation compiles an operation of a path item.
-func newOperation(service, method, template string, _ *openapi3.PathItem, op *openapi3.Operation) (*Operation, error) {
+func newOperation(c compiler, service, method, template string, item *openapi3.PathItem, op *openapi3.Operation) (*Operation, error) {
 	roles, err := rolesOf(op)
 	if err != nil {
 		return nil, err
 	}
-	return &Operation{
-		Service: service, Method: method, Template: template, ID: op.OperationID, Roles: roles, Segments: split(template), op: op,
-	}, nil
+	o := &Operation{
+		Service: service, Method: method, Template: template, ID: op.OperationID, Roles: roles, Segments: split(template), op: op, answers: map[string]answer{},
+	}
+	if o.parameters, err = newParameters(c, o.Segments, op.Parameters, item.Parameters); err != nil {
+		return nil, err
+	}
+	if op.RequestBody != nil && op.RequestBody.Value != nil {
+		o.body = body{said: true, required: op.RequestBody.Value.Required}
+		for mediaType, media := range op.RequestBody.Value.Content {
+			if !isJSON(mediaType) {
+				o.body.others = append(o.body.others, mediaType)
+				continue
+			}
+			o.body.json = true
+			if o.body.schema, err = c.compile(media.Schema); err != nil {
+				return nil, fmt.Errorf("body: %w", err)
+			}
+		}
+	}
+	for status, ref := range op.Responses.Map() {
+		var a answer
+		for mediaType, media := range ref.Value.Content {
+			a.types = append(a.types, mediaType)
+			if isJSON(mediaType) {
+				if a.schema, err = c.compile(media.Schema); err != nil {
+					return nil, fmt.Errorf("answer %s: %w", status, err)
+				}
+			}
+		}
+		o.answers[strings.ToUpper(status)] = a
+	}
+	return o, nil
 }
 
 // rolesOf reads x-roles.
@@ -46,7 +94,7 @@ func rolesOf(op *openapi3.Operation) ([]string, error) {
 	roles := make([]string, 0, len(list))
 	for _, v := range list {
 		role, _ := v.(string)
-		if !slices.Contains([]string{identity.Anyone, identity.RoleCustomer, identity.RoleOperator, identity.RoleService}, role) {
+		if role != identity.Anyone && !identity.ValidRole(role) {
 			return nil, fmt.Errorf("%s names %v; there are anyone, customer, operator and service", extensionRoles, v)
 		}
 		roles = append(roles, role)
@@ -65,11 +113,11 @@ func (o *Operation) String() string { return o.Method + " " + o.Template }
 
 // Answer is the schema of the JSON body that the operation answers a status with; nil if the contract says none.
 func (o *Operation) Answer(status int) *openapi3.SchemaRef {
-	answer := o.op.Responses.Status(status)
-	if answer == nil || answer.Value == nil {
+	ref := o.op.Responses.Status(status)
+	if ref == nil || ref.Value == nil {
 		return nil
 	}
-	for mediaType, media := range answer.Value.Content {
+	for mediaType, media := range ref.Value.Content {
 		if isJSON(mediaType) {
 			return media.Schema
 		}
@@ -77,9 +125,24 @@ func (o *Operation) Answer(status int) *openapi3.SchemaRef {
 	return nil
 }
 
+// answerTo is what the contract says of a status.
+func (o *Operation) answerTo(status int) (answer, bool) {
+	for _, key := range [...]string{strconv.Itoa(status), strconv.Itoa(status/100) + "XX", "DEFAULT"} {
+		if a, ok := o.answers[key]; ok {
+			return a, true
+		}
+	}
+	return answer{}, false
+}
+
 // isJSON tells whether a media type is JSON or has its syntax.
 func isJSON(mediaType string) bool {
-	base, _, _ := strings.Cut(mediaType, ";")
-	base = strings.TrimSpace(base)
+	base := plainType(mediaType)
 	return base == "application/json" || strings.HasSuffix(base, "+json")
+}
+
+// plainType is a media type without its parameters.
+func plainType(mediaType string) string {
+	base, _, _ := strings.Cut(mediaType, ";")
+	return strings.ToLower(strings.TrimSpace(base))
 }

@@ -44,6 +44,10 @@ type Field struct {
 	Field string `json:"field"`
 	// Message says what is wrong with it; it never repeats a secret value.
 	Message string `json:"message"`
+	// Rule is the rule of the contract that it breaks ("maximum"), and Type the JSON type of what came ("integer"), where the
+	// contract is what refused it.
+	Rule string `json:"rule,omitzero"`
+	Type string `json:"type,omitzero"`
 }
 
 // Error is the one error type that crosses package and service borders. Code and Message may be shown to

@@ -26,7 +26,7 @@ const maxDepth = 32
 // A member that is absent or null keeps the zero value: what is required is the domain's to say.
 func Decode(c echo.Context, into any) error {
 	r := c.Request()
-	if err := checkContentType(r); err != nil {
+	if err := CheckJSONContent(r); err != nil {
 		return err
 	}
 	body := takeBuffer()
@@ -50,12 +50,13 @@ func DecodeBytes(body []byte, into any) error {
 		return errs.InvalidField("body", "must be a JSON object")
 	}
 	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
-		return decodeError(err)
+		return JSONError(err)
 	}
 	return nil
 }
 
-func checkContentType(r *http.Request) error {
+// CheckJSONContent refuses (415) a request whose body is not said to be JSON, in UTF-8.
+func CheckJSONContent(r *http.Request) error {
 	given := r.Header.Get("Content-Type")
 	if given == "application/json" && len(r.Header["Content-Type"]) == 1 {
 		return nil
@@ -102,7 +103,7 @@ func checkShape(body []byte) error {
 			return nil
 		}
 		if err != nil {
-			return decodeError(err)
+			return JSONError(err)
 		}
 		if dec.StackDepth() > maxDepth {
 			return errs.InvalidField(fieldOf(shorten(dec.StackPointer())), "is nested deeper than %d levels", maxDepth)
@@ -133,8 +134,8 @@ func deepest(body []byte) (levels int) {
 	return levels
 }
 
-// decodeError words what the decoder found for the caller; it names types of JSON, never of Go.
-func decodeError(err error) error {
+// JSONError words what a decoder of JSON found for the caller; it names types of JSON, never of Go.
+func JSONError(err error) error {
 	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		field := fieldOf(shorten(syntax.JSONPointer))
 		switch {

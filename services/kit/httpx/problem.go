@@ -74,7 +74,14 @@ func (p Problem) appendTo(b []byte) ([]byte, error) {
 	for i, f := range p.Errors {
 		b = append(b, [2]string{`,"errors":[{`, `,{`}[min(i, 1)]...)
 		b = appendMember(b, "field", f.Field)
-		b = append(appendMember(append(b, ','), "message", f.Message), '}')
+		b = appendMember(append(b, ','), "message", f.Message)
+		if f.Rule != "" {
+			b = appendMember(append(b, ','), "rule", f.Rule)
+		}
+		if f.Type != "" {
+			b = appendMember(append(b, ','), "type", f.Type)
+		}
+		b = append(b, '}')
 	}
 	if len(p.Errors) > 0 {
 		b = append(b, ']')
