@@ -48,6 +48,7 @@ type Book struct {
 
 	mu      sync.Mutex // one look at a time, and what follows
 	entries map[string]*entry
+	extra   Extra
 }
 
 // entry is what is known of one service.
@@ -246,9 +247,23 @@ func (b *Book) adopt() error {
 			list = append(list, e.use)
 		}
 	}
-	set, err := NewSet(list, missing, b.cfg.Base)
+	set, err := NewSet(list, b.extra, missing, b.cfg.Base)
 	if err == nil {
 		b.set.Store(set)
+	}
+	return err
+}
+
+// Extend puts what the gateway offers beside the contracts in the place of what it did before. If that cannot be joined with
+// the contracts, nothing changes.
+func (b *Book) Extend(extra Extra) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	was := b.extra
+	b.extra = extra
+	err := b.adopt()
+	if err != nil {
+		b.extra = was
 	}
 	return err
 }

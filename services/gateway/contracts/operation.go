@@ -84,6 +84,14 @@ func newOperation(c compiler, service, method, template string, item *openapi3.P
 	return o, nil
 }
 
+// NewOperation makes an operation that no contract has, for what the gateway offers of its own accord. Nothing is checked of
+// its requests and answers.
+func NewOperation(service, method, template, id string, roles []string) *Operation {
+	return &Operation{
+		Service: service, Method: method, Template: template, ID: id, Roles: roles, Segments: split(template), op: &openapi3.Operation{},
+	}
+}
+
 // rolesOf reads x-roles.
 func rolesOf(op *openapi3.Operation) ([]string, error) {
 	said, there := op.Extensions[extensionRoles]
@@ -113,6 +121,9 @@ func (o *Operation) String() string { return o.Method + " " + o.Template }
 
 // Answer is the schema of the JSON body that the operation answers a status with; nil if the contract says none.
 func (o *Operation) Answer(status int) *openapi3.SchemaRef {
+	if o.op.Responses == nil {
+		return nil
+	}
 	ref := o.op.Responses.Status(status)
 	if ref == nil || ref.Value == nil {
 		return nil

@@ -32,21 +32,28 @@ func newAsset(contentType string, body []byte) Asset {
 	return Asset{ContentType: contentType, Body: body, ETag: etagOf(body)}
 }
 
+// Extra is what the gateway offers beside the contracts.
+type Extra struct {
+	Operations []*Operation             // see NewOperation
+	Describe   func(doc map[string]any) // adds them to the merged document; may be nil
+}
+
 // NewSet joins the contracts; the first is the gateway's own. base is the address that examples show.
-func NewSet(contracts []*Contract, missing []string, base string) (*Set, error) {
+func NewSet(contracts []*Contract, extra Extra, missing []string, base string) (*Set, error) {
 	s := &Set{root: &Node{}, Missing: missing, byID: map[string]*Operation{}}
 	for _, c := range contracts {
 		for _, o := range c.ops {
-			if !s.root.insert(o) {
-				s.Twice = append(s.Twice, o)
-				continue
-			}
-			if _, taken := s.byID[o.ID]; !taken && o.ID != "" {
-				s.byID[o.ID] = o
-			}
+			s.add(o)
 		}
 	}
-	merged, err := json.Marshal(merge(contracts), json.Deterministic(true), jsontext.WithIndent("  "))
+	for _, o := range extra.Operations {
+		s.add(o)
+	}
+	joined := merge(contracts)
+	if extra.Describe != nil {
+		extra.Describe(joined)
+	}
+	merged, err := json.Marshal(joined, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
 		return nil, fmt.Errorf("merged contract: %w", err)
 	}
@@ -73,6 +80,17 @@ func NewSet(contracts []*Contract, missing []string, base string) (*Set, error) 
 	s.OpenAPI = newAsset("application/json", merged)
 	s.Page = newAsset("text/html; charset=utf-8", page)
 	return s, nil
+}
+
+// add takes an operation in, unless another one stands in its place.
+func (s *Set) add(o *Operation) {
+	if !s.root.insert(o) {
+		s.Twice = append(s.Twice, o)
+		return
+	}
+	if _, taken := s.byID[o.ID]; !taken && o.ID != "" {
+		s.byID[o.ID] = o
+	}
 }
 
 // Find gives the node where the path of these segments (see Segments) ends; nil if no contract has the path.
