@@ -8,6 +8,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/gateway/contracts"
 	"github.com/sidecart/sidecart/services/gateway/gray"
+	"github.com/sidecart/sidecart/services/gateway/overload"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/identity"
@@ -21,8 +22,9 @@ type exchange struct {
 	segments []string             // of the path, decoded
 	body     []byte
 	caller   identity.Caller // see authenticate
-	unknown  error           // why the token that came with the request says nothing
-	target   gray.Choice     // the release that is asked
+	priority overload.Priority
+	unknown  error       // why the token that came with the request says nothing
+	target   gray.Choice // the release that is asked
 	answer   answer
 }
 
@@ -45,8 +47,10 @@ func (s *Service) stages() []stage {
 	return []stage{
 		{"match", s.match},               // which operation of which contract is it?
 		{"origin", s.sameOrigin},         // no page of another site changes anything here
+		{"room", s.room},                 // what would be refused below costs nothing more
 		{"body", s.readBody},             // all of it, so that a slow sender holds no place below
 		{"authenticate", s.authenticate}, // who asks?
+		{"allow", s.allow},               // do they ask for too much?
 		{"authorize", s.authorize},       // may they?
 	}
 }
@@ -63,17 +67,16 @@ func (s *Service) serve(c echo.Context) error {
 			return err
 		}
 	}
-	select {
-	case s.inFlight <- struct{}{}:
-		defer func() { <-s.inFlight }()
-	default:
-		return errs.Overloaded("the gateway")
-	}
 	if x.op.Service == Name {
+		ticket, err := s.protect.guard.Admit(Name, x.priority)
+		if err != nil {
+			return err
+		}
+		defer ticket.Done(overload.Answered)
 		s.fillParams(x)
 		return s.local[x.op.ID](c)
 	}
-	if err := s.answerFrom(x); err != nil {
+	if err := s.ask(x); err != nil {
 		return err
 	}
 	return x.write()

@@ -28,6 +28,7 @@ func (s *Service) makeRules() (err error) {
 // apply gives each part of the gateway its rules, which have been checked. Requests go on meanwhile: each part changes over at once.
 func (s *Service) apply(f *rules.File) {
 	s.releases.Use(f.Gray())
+	s.protect.use(f)
 	if err := s.verifier.SetIssuers(f.Issuers); err != nil {
 		s.log.Error("the issuers of gateway.yaml are good and were refused; those before stay", "error", err)
 	}

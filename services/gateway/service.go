@@ -36,7 +36,6 @@ var contract []byte
 type Config struct {
 	Address        string             // public listener; 127.0.0.1:8080
 	Services       []string           // those in front of which this stands; inventory, order, payment, notify
-	MaxInFlight    int                // requests at once, over it 503; 4096
 	MaxBodyBytes   int64              // of a request; 64 KiB
 	AnswerWithin   time.Duration      // deadline of a request; 15 s
 	RefreshEvery   time.Duration      // between looks at the services' contracts; 5 s
@@ -54,7 +53,6 @@ func (c Config) withDefaults() Config {
 	if c.Services == nil {
 		c.Services = []string{"inventory", "order", "payment", "notify"}
 	}
-	orDefault(&c.MaxInFlight, 4096)
 	orDefault(&c.MaxBodyBytes, 64<<10)
 	orDefault(&c.AnswerWithin, 15*time.Second)
 	orDefault(&c.RefreshEvery, 5*time.Second)
@@ -80,7 +78,7 @@ func (c Config) validate() error {
 		bad = append(bad, errors.New("gateway: Services names the gateway itself"))
 	}
 	for name, ok := range map[string]bool{
-		"MaxInFlight": c.MaxInFlight > 0, "MaxBodyBytes": c.MaxBodyBytes > 0, "AnswerWithin": c.AnswerWithin > 0,
+		"MaxBodyBytes": c.MaxBodyBytes > 0, "AnswerWithin": c.AnswerWithin > 0,
 		"RefreshEvery": c.RefreshEvery > 0, "StartAnyway": c.StartAnyway > 0, "StatusWithin": c.StatusWithin > 0,
 		"MaxAnswerBytes": c.MaxAnswerBytes > 0,
 	} {
@@ -114,7 +112,7 @@ type Service struct {
 	file      atomic.Pointer[rules.File] // in use; not nil
 	releases  *gray.Router
 	before    []stage // see stages
-	inFlight  chan struct{}
+	protect   *protection
 	// Looks at what browsers alone send (Sec-Fetch-Site, Origin); other programs pass.
 	crossOrigin *http.CrossOriginProtection
 	local       map[string]echo.HandlerFunc // the gateway's own operations by operationId
@@ -134,7 +132,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, deps: deps, log: deps.Log, closed: closedByDefault,
-		inFlight: make(chan struct{}, cfg.MaxInFlight), crossOrigin: http.NewCrossOriginProtection(),
+		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	if deps.Client != nil {
 		s.transport = deps.Client.Transport
@@ -160,6 +158,9 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	s.verifier, err = identity.NewVerifier(identity.Config{}, identity.Deps{Inside: deps.Client, Now: deps.Now, Log: s.log, Metrics: deps.Metrics})
 	if err != nil {
 		return nil, err
+	}
+	if s.protect, err = newProtection(cfg, deps, s.Ready); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	if err := s.makeRules(); err != nil {
 		return nil, err

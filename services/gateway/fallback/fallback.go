@@ -143,6 +143,12 @@ func (a Attempt) Done(good bool) {
 	}
 }
 
+// Has tells whether there may be an answer in the service's place.
+func (f *Fallbacks) Has(routeName string) bool {
+	r := (*f.routes.Load())[routeName]
+	return r != nil && r.Fallback != Config{}
+}
+
 // Request is what a kept answer answers: path and query, and whose it is.
 type Request struct {
 	Route           string // operationId

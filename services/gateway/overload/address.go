@@ -1,14 +1,10 @@
 package overload
 
 import (
-	"hash/maphash"
 	"net/http"
 	"net/netip"
 	"strings"
 )
-
-// ipv6Client is the network that is taken for one IPv6 client: the smallest that is given to a household or a server.
-const ipv6Client = 64
 
 // proxies are the networks whose word about an address is believed.
 type proxies []netip.Prefix
@@ -70,19 +66,4 @@ func parseAddress(text string) netip.Addr {
 		return netip.Addr{}
 	}
 	return a.Unmap().WithZone("")
-}
-
-// byAddress is the client of an address.
-func byAddress(seed maphash.Seed, a netip.Addr) Client {
-	if a.Is6() {
-		if network, err := a.Prefix(ipv6Client); err == nil {
-			a = network.Addr()
-		}
-	}
-	return Client(maphash.Comparable(seed, a))
-}
-
-// bySubject is the client of a token.
-func bySubject(seed maphash.Seed, tenant, subject string) Client {
-	return Client(maphash.Comparable(seed, [2]string{tenant, subject}))
 }

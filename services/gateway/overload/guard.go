@@ -1,8 +1,6 @@
 package overload
 
 import (
-	"errors"
-	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
@@ -15,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
 // CodeTooMany is the code of a 429.
@@ -50,11 +49,8 @@ type rules struct {
 	proxies proxies
 }
 
-// New makes a guard; a section that Check refuses is an error.
+// New makes a guard; Check must find nothing wrong with cfg.
 func New(cfg Config, deps Deps) (*Guard, error) {
-	if err := check(cfg); err != nil {
-		return nil, err
-	}
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
@@ -77,26 +73,13 @@ func rulesOf(cfg Config) *rules {
 	return &rules{Config: cfg, client: cfg.Client.pace(), proxies: parseProxies(cfg.TrustedProxies)}
 }
 
-func check(cfg Config) error {
-	wrong := cfg.Check()
-	all := make([]error, len(wrong))
-	for i, f := range wrong {
-		all[i] = fmt.Errorf("overload: %w", f)
-	}
-	return errors.Join(all...)
-}
-
-// Use makes another section hold, whole. What was learned stays: limits, buckets, warm-ups. A section that Check refuses changes nothing.
-func (g *Guard) Use(cfg Config) error {
-	if err := check(cfg); err != nil {
-		return err
-	}
+// Use makes another section hold, one that Check finds nothing wrong with. What was learned stays: limits, buckets, warm-ups.
+func (g *Guard) Use(cfg Config) {
 	r := rulesOf(cfg)
 	g.keep(r)
 	for _, l := range g.limits {
 		l.reconfigure(r.Config)
 	}
-	return nil
 }
 
 func (g *Guard) keep(r *rules) {
@@ -210,10 +193,14 @@ func (t Ticket) Done(o Outcome) {
 func (g *Guard) Address(r *http.Request) netip.Addr { return g.rules.Load().proxies.address(r) }
 
 // ByAddress is the client at an address; all of an IPv6 /64 are one.
-func (g *Guard) ByAddress(a netip.Addr) Client { return byAddress(g.seed, a) }
+func (g *Guard) ByAddress(a netip.Addr) Client {
+	return Client(maphash.Comparable(g.seed, httpx.ClientAt(a)))
+}
 
 // BySubject is the client with a token.
-func (g *Guard) BySubject(tenant, subject string) Client { return bySubject(g.seed, tenant, subject) }
+func (g *Guard) BySubject(tenant, subject string) Client {
+	return Client(maphash.Comparable(g.seed, [2]string{tenant, subject}))
+}
 
 // Allow takes a token from the buckets of the client and the route, and tells the client in h how it stands. Its error is
 // 429 (this client) or 503 (all together), with Retry-After. A token that was taken from one bucket stays taken if the next is empty.

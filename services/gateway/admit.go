@@ -1,0 +1,151 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/sidecart/sidecart/services/gateway/fallback"
+	"github.com/sidecart/sidecart/services/gateway/overload"
+	"github.com/sidecart/sidecart/services/gateway/rules"
+	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/kit/errs"
+)
+
+// protection keeps a crowd from the services, and failing services from the crowd. It is safe for concurrent use.
+type protection struct {
+	guard     *overload.Guard
+	fallbacks *fallback.Fallbacks
+	routes    atomic.Pointer[map[string]overload.Route] // by operationId
+}
+
+func newProtection(cfg Config, deps host.Deps, ready func() error) (*protection, error) {
+	p := &protection{}
+	p.routes.Store(&map[string]overload.Route{})
+	var first, second error
+	p.guard, first = overload.New(overload.Config{}, overload.Deps{Services: cfg.Services, Now: deps.Now, Ready: ready, Metrics: deps.Metrics})
+	p.fallbacks, second = fallback.New(fallback.Deps{Now: deps.Now, Log: deps.Log, Metrics: deps.Metrics})
+	return p, errors.Join(first, second)
+}
+
+// use makes other rules hold; they have been checked. What was learned stays.
+func (p *protection) use(f *rules.File) {
+	p.guard.Use(f.Limits)
+	limits, fallbacks := make(map[string]overload.Route, len(f.Routes)), make(map[string]fallback.Route, len(f.Routes))
+	for id, r := range f.Routes {
+		limits[id], fallbacks[id] = r.Route, fallback.Route{Fallback: r.Fallback, Breaker: r.Breaker}
+	}
+	p.routes.Store(&limits)
+	p.fallbacks.Use(fallbacks)
+}
+
+// rule is what the rules say of the request's operation, and how urgent it is.
+func (p *protection) rule(x *exchange) (overload.Route, overload.Priority) {
+	r := (*p.routes.Load())[x.op.ID]
+	if priority, err := overload.ParsePriority(r.Priority); err == nil {
+		return r, priority
+	}
+	return r, overload.DefaultPriority(x.op.Method, x.op.Template)
+}
+
+// room refuses what there would be no place for. What could still be told something in the service's place goes on.
+func (s *Service) room(x *exchange) error {
+	_, x.priority = s.protect.rule(x)
+	err := s.protect.guard.Room(x.op.Service, x.priority)
+	if err != nil && s.protect.fallbacks.Has(x.op.ID) {
+		return nil
+	}
+	return err
+}
+
+// allow takes from the client's token buckets: the caller's, or the address's where nobody has said who asks.
+func (s *Service) allow(x *exchange) error {
+	guard := s.protect.guard
+	r, priority := s.protect.rule(x)
+	client := guard.BySubject(x.caller.Tenant, x.caller.Subject)
+	if x.caller.Subject == "" {
+		client = guard.ByAddress(guard.Address(x.c.Request()))
+	}
+	return guard.Allow(client, x.op.ID, r, priority, x.c.Response().Header())
+}
+
+// ask has the service answer, or answers in its place where that fails and the rules say with what.
+func (s *Service) ask(x *exchange) error {
+	err := s.attempt(x)
+	if err == nil && x.answer.status < http.StatusInternalServerError {
+		s.keep(x)
+		return nil
+	}
+	if x.op.Method != http.MethodGet || x.c.Request().Context().Err() != nil {
+		return err
+	}
+	a, ok := s.protect.fallbacks.Instead(x.kept())
+	if !ok {
+		return err
+	}
+	h := http.Header{echo.HeaderContentType: {a.ContentType}}
+	a.Mark(h)
+	x.answer = answer{http.StatusOK, h, a.Body}
+	return nil
+}
+
+// attempt asks the service, if there is a place and its circuit breaker is closed.
+func (s *Service) attempt(x *exchange) error {
+	ticket, err := s.protect.guard.Admit(x.op.Service, x.priority)
+	if err != nil {
+		return err
+	}
+	attempt, err := s.protect.fallbacks.Ask(x.op.ID)
+	if err != nil {
+		ticket.Done(overload.Abandoned)
+		return err
+	}
+	began := time.Now()
+	outcome := overload.Failed // of a panic, too
+	defer func() {
+		ticket.Done(outcome)
+		// Who goes away after a moment has lost patience with himself, who does so later with the service.
+		gone := outcome == overload.Abandoned && time.Since(began) < goneEarly
+		attempt.Done(gone || outcome == overload.Answered || outcome == overload.Pushed)
+	}()
+	err = s.answerFrom(x)
+	outcome = outcomeOf(x.c.Request().Context(), x.answer, err)
+	return err
+}
+
+// goneEarly is how long a client waits at least who can be said to have waited.
+const goneEarly = time.Second
+
+// outcomeOf says what an attempt tells about the service.
+func outcomeOf(ctx context.Context, a answer, err error) overload.Outcome {
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
+		return overload.Abandoned // by the client: a deadline of ours would be exceeded
+	case err != nil:
+		return overload.Failed
+	case a.status == http.StatusServiceUnavailable && bytes.Contains(a.body, fullCode):
+		return overload.Pushed
+	default:
+		return overload.OutcomeOf(a.status)
+	}
+}
+
+// fullCode is in the problem document of a service that has no room. Its members are written without spaces by everything of ours.
+var fullCode = []byte(`"code":"` + errs.CodeOverloaded + `"`)
+
+// keep remembers a good answer for bad times.
+func (s *Service) keep(x *exchange) {
+	if x.op.Method == http.MethodGet && x.answer.status == http.StatusOK {
+		s.protect.fallbacks.Keep(x.kept(), x.answer.header.Get(echo.HeaderContentType), x.answer.body)
+	}
+}
+
+// kept is the request that an answer is kept for. Even what is open to anyone is kept for each caller: it may say more to some.
+func (x *exchange) kept() fallback.Request {
+	return fallback.Request{Route: x.op.ID, Tenant: x.caller.Tenant, Subject: x.caller.Subject, PathAndQuery: x.c.Request().URL.RequestURI()}
+}
