@@ -58,6 +58,9 @@ func (c Config) checkNames() (bad []fault.Fault) {
 		bad = append(bad, fault.Fault{Message: fmt.Sprintf("has %d terminals, over the bound of %d", len(c), maxTerminals)})
 	}
 	for _, terminal := range slices.Sorted(maps.Keys(c)) {
+		if terminal == Plain {
+			bad = append(bad, fault.Fault{Place: fault.At(terminal), Message: "is for callers who want every answer as it is; it can have no rules"})
+		}
 		if !terminalName.MatchString(terminal) {
 			bad = append(bad, fault.Fault{Place: fault.At(terminal), Message: "a terminal's name is a lower-case word of up to 32 letters, digits and hyphens"})
 		}

@@ -3,7 +3,7 @@
 //
 // In: the section `terminals` of gateway.yaml, the schemas of the operations' answers, and then one answer after another
 // with the caller's X-Client. Out: the answer with the fields that the rules keep, under the names that they give. A
-// caller who names no terminal, or one that has no rules, is `web`; without rules for that, the answer stays as it is.
+// caller who names no terminal, or one that has no rules, is `web`; without rules for that, the answer stays as it is. `plain` is for callers who want all of it.
 //
 // Rules are compiled once into a tree; an answer is walked token by token and never becomes Go values. Only JSON answers
 // of success are touched: a problem document is the same for everybody. This is about size and convenience, not about

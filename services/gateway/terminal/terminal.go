@@ -13,6 +13,9 @@ import (
 	"github.com/sidecart/sidecart/services/gateway/fault"
 )
 
+// Plain is the X-Client of callers who want every answer as the service gives it. It has no rules.
+const Plain = "plain"
+
 // Header is the request's header that names the terminal.
 const Header = "X-Client"
 
@@ -64,6 +67,9 @@ func New(c Config, answers Answers, complete bool, m *Metrics) (*Mapper, []fault
 
 // Of is the terminal that a request's X-Client stands for.
 func (m *Mapper) Of(client string) string {
+	if client == Plain {
+		return Plain
+	}
 	if m == nil {
 		return Default
 	}

@@ -118,7 +118,7 @@ func TestWhatIsNotTouched(t *testing.T) {
 func TestWebIsForAllOthers(t *testing.T) {
 	m, bad := New(configOf(t, "web: {listOrders: {keep: [/next_cursor]}}\nios: {}"), contracts(t, "order"), true, nil)
 	require.Empty(t, bad)
-	for client, want := range map[string]string{"": `{"next_cursor":"c"}`, "tv": `{"next_cursor":"c"}`, "web": `{"next_cursor":"c"}`, "ios": page} {
+	for client, want := range map[string]string{"": `{"next_cursor":"c"}`, "tv": `{"next_cursor":"c"}`, "web": `{"next_cursor":"c"}`, "ios": page, Plain: page} {
 		h := http.Header{"Content-Type": {"application/json"}}
 		assert.JSONEq(t, want, string(m.Map(h, 200, client, "listOrders", []byte(page))), client)
 	}
@@ -150,6 +150,7 @@ func TestFaults(t *testing.T) {
 		"mini: {listOrders: {keep: [" + strings.Repeat("/x", maxDepth+1) + "]}}":                            `/mini/listOrders/keep/0: the path "` + strings.Repeat("/x", maxDepth+1) + `" has over 16 segments`,
 		"mini: {listOrders: {drop: [/items/*/total/amount], rename: {/items/*/total/currency: amount}}}":    ``,
 		"mini: {listOrders: {keep: [/items/*/lines/*/sku], rename: {/items/*/lines/*/sku: id, /items: x}}}": ``,
+		"plain: {listOrders: {keep: [/items]}}":                                                             `/plain: is for callers who want every answer as it is; it can have no rules`,
 	} {
 		m, bad := New(configOf(t, rule), contracts(t, "order"), true, nil)
 		require.NotNil(t, m, "usable whatever the faults")
