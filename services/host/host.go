@@ -112,6 +112,17 @@ func (h *Host) make(f Named, d Deps) (Service, error) {
 	return s, h.moves[f.Name].follow(h.cfg.Brokers, s, d)
 }
 
+// Contracts are the OpenAPI documents of the services that have one, by service.
+func (h *Host) Contracts() map[string][]byte {
+	all := map[string][]byte{}
+	for _, s := range h.services {
+		if c := s.Contract(); c != nil {
+			all[s.Name()] = c
+		}
+	}
+	return all
+}
+
 // ready is nil when the sidecar was seen and every service is ready.
 func (h *Host) ready() error {
 	if h.stopping.Load() {

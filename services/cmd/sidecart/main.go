@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRun:  func(*cobra.Command, []string) { started = true },
 	}
-	root.AddCommand(serveCommand(getenv), componentsCommand(getenv), brokerCommand(getenv), dataCommand(getenv), sandbox.Command(), keysCommand(), tokenCommand(), versionCommand())
+	root.AddCommand(serveCommand(getenv), componentsCommand(getenv), brokerCommand(getenv), dataCommand(getenv), gatewayCommand(getenv), sandbox.Command(), keysCommand(), tokenCommand(), versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

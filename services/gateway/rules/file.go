@@ -12,6 +12,7 @@ import (
 	"github.com/sidecart/sidecart/services/gateway/fault"
 	"github.com/sidecart/sidecart/services/gateway/gray"
 	"github.com/sidecart/sidecart/services/gateway/overload"
+	"github.com/sidecart/sidecart/services/gateway/screen"
 	"github.com/sidecart/sidecart/services/gateway/terminal"
 	"github.com/sidecart/sidecart/services/kit/identity"
 )
@@ -25,6 +26,7 @@ type File struct {
 	Limits      overload.Config   `yaml:"limits"`
 	Routes      map[string]Route  `yaml:"routes"` // by operationId
 	Terminals   terminal.Config   `yaml:"terminals"`
+	Screens     screen.Config     `yaml:"screens"`
 	Compression compress.Config   `yaml:"compression"`
 }
 
@@ -64,6 +66,7 @@ func (f *File) check() []fault.Fault {
 	c.section(identity.CheckIssuers(f.Issuers), "issuers")
 	c.section(f.Limits.Check(), "limits")
 	c.section(f.Terminals.Check(), "terminals")
+	c.section(f.Screens.Check(), "screens")
 	c.section(f.Compression.Check(), "compression")
 	c.that(len(f.Routes) <= maxRoutes, fault.At("routes"), fmt.Sprintf("has %d entries, over %d", len(f.Routes), maxRoutes))
 	for _, id := range slices.Sorted(maps.Keys(f.Routes)) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/suggest"
 )
 
 // Fault is one thing that is wrong with a document.
@@ -133,4 +135,14 @@ func (d *Document) find(place string) *yaml.Node {
 		return at
 	}
 	return key
+}
+
+// Strangers are the routes that are none of the known operations.
+func (d *Document) Strangers(known map[string]bool) []Fault {
+	var faults []fault.Fault
+	for _, id := range d.File.Unknown(func(id string) bool { return known[id] }) {
+		near := suggest.Ending(id, slices.Sorted(maps.Keys(known)))
+		faults = append(faults, fault.Fault{Place: fault.At("routes", id), Message: "is no operation of a contract" + near})
+	}
+	return d.locate(faults)
 }

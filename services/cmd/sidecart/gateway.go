@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sidecart/sidecart/services/gateway/contracts"
+	"github.com/sidecart/sidecart/services/gateway/rules"
+	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
+)
+
+func gatewayCommand(getenv func(string) string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "gateway", Short: "Check the gateway's rules: releases, limits, terminals",
+		Example: "  sidecart gateway check dapr-config/gateway.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(checkRulesCommand(getenv))
+	return cmd
+}
+
+func checkRulesCommand(getenv func(string) string) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Say what is wrong with a gateway.yaml, by line",
+		Long: "Read a gateway.yaml as the gateway does: unknown keys, wrong types, values out of their bounds, and routes that are no\n" +
+			"operation of the services in this program. What every key means: docs/gateway-rules.md.\n\n" +
+			"Exit code: 0 nothing is wrong, 1 something is, 2 the file cannot be read.",
+		Example: "  sidecart gateway check dapr-config/gateway.yaml\n  sidecart gateway check dapr-config/gateway.yaml --json",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("want one file, such as dapr-config/gateway.yaml; there are %d arguments", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			faults, err := faultsOf(args[0])
+			if err != nil {
+				return &usageError{err}
+			}
+			con := newConsole(cmd.OutOrStdout(), cmd.ErrOrStderr(), getenv)
+			if asJSON {
+				err = writeJSON(con, struct {
+					File   string        `json:"file"`
+					Faults []rules.Fault `json:"faults"`
+				}{args[0], faults})
+			} else {
+				for _, f := range faults {
+					con.line("%s:%s", args[0], f)
+				}
+			}
+			switch {
+			case err != nil:
+				return err
+			case len(faults) > 0:
+				return fmt.Errorf("%s has %s to mend", args[0], count(len(faults), "error"))
+			case !asJSON:
+				con.line("%s: %s", args[0], con.paint(good, "nothing to mend"))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what is wrong as one JSON document")
+	return cmd
+}
+
+// faultsOf reads and checks a file. The error says that it cannot be read.
+func faultsOf(path string) ([]rules.Fault, error) {
+	d, err := rules.Load(path)
+	if bad, ok := errors.AsType[*rules.Faults](err); ok {
+		return bad.List, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	known, err := operations()
+	if err != nil {
+		return nil, err
+	}
+	return d.Strangers(known), nil
+}
+
+// operations are those of all services of this program, by operationId. The services are made for their contracts and never run.
+func operations() (map[string]bool, error) {
+	nowhere, err := sidecar.New(sidecar.Config{GRPCPort: 1})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = nowhere.Close() }()
+	h, err := host.New(host.Config{}, host.Outside{Sidecar: nowhere}, factories(config{}, names())...)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]bool{}
+	for service, text := range h.Contracts() {
+		c, err := contracts.Read(service, text)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range c.Operations() {
+			all[o.ID] = true
+		}
+	}
+	return all, nil
+}
