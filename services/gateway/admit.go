@@ -8,9 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
+	"github.com/sidecart/sidecart/services/gateway/contracts"
 	"github.com/sidecart/sidecart/services/gateway/fallback"
+	"github.com/sidecart/sidecart/services/gateway/fault"
 	"github.com/sidecart/sidecart/services/gateway/overload"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/host"
@@ -88,9 +92,12 @@ func (s *Service) ask(x *exchange) error {
 	if !ok {
 		return err
 	}
-	h := http.Header{echo.HeaderContentType: {a.ContentType}}
-	a.Mark(h)
-	x.answer = answer{http.StatusOK, h, a.Body}
+	if wrong := fits(x.op, a.Body); wrong != nil { // the contract has changed since
+		s.log.ErrorContext(x.c.Request().Context(), "a fallback is not what the contract says and was not given", "operation", x.op.ID, "kind", a.Kind, "error", wrong)
+		return err
+	}
+	a.Mark(x.c.Response().Header()) // which a service of ours could not set
+	x.answer = answer{http.StatusOK, http.Header{echo.HeaderContentType: {a.ContentType}}, a.Body}
 	return nil
 }
 
@@ -137,6 +144,34 @@ func outcomeOf(ctx context.Context, a answer, err error) overload.Outcome {
 
 // fullCode is in the problem document of a service that has no room. Its members are written without spaces by everything of ours.
 var fullCode = []byte(`"code":"` + errs.CodeOverloaded + `"`)
+
+// checkFallbacks is a rules.Part's Check: fixed answers must be of the shape of the service's own. What is in no contract yet
+// is looked at when it is given.
+func (s *Service) checkFallbacks(f *rules.File) (all []fault.Fault) {
+	for id, r := range f.Routes {
+		op := s.book.Set().Operation(id)
+		if op == nil {
+			continue
+		}
+		for _, wrong := range r.Fallback.CheckFor(op.Method, func(body []byte) error { return fits(op, body) }) {
+			all = append(all, fault.Fault{Place: fault.At("routes", id, "fallback") + wrong.Place, Message: wrong.Message})
+		}
+	}
+	return all
+}
+
+// fits says what the contract has against an answer with status 200.
+func fits(op *contracts.Operation, body []byte) error {
+	schema := op.Answer(http.StatusOK)
+	if schema == nil || schema.Value == nil {
+		return errors.New("the contract knows no answer with status 200 and a JSON document")
+	}
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return errors.New("it is not a JSON document")
+	}
+	return schema.Value.VisitJSON(value, openapi3.VisitAsResponse(), openapi3.DisableSchemaErrorDetails())
+}
 
 // keep remembers a good answer for bad times.
 func (s *Service) keep(x *exchange) {

@@ -21,7 +21,7 @@ func (s *Service) makeRules() (err error) {
 	if err != nil {
 		return err
 	}
-	s.rules.Join(rules.Part{Use: s.apply})
+	s.rules.Join(rules.Part{Check: s.checkFallbacks, Use: s.apply})
 	return s.rules.Load()
 }
 

@@ -189,7 +189,7 @@ func TestChecksNameThePlace(t *testing.T) {
 	assert.Equal(t, "/last_good", wrong[0].Place)
 	assert.Equal(t, "/body", wrong[1].Place)
 
-	shape := func(_ int, _ string, body []byte) error {
+	shape := func(body []byte) error {
 		if string(body) != "{}" {
 			return errors.New("/items is missing")
 		}
