@@ -195,8 +195,8 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP gateway_overload_in_flight Requests in flight to the service.
 # TYPE gateway_overload_in_flight gauge
-gateway_overload_in_flight{service="inventory"} 0
-gateway_overload_in_flight{service="order"} 1
+gateway_overload_in_flight{target="inventory"} 0
+gateway_overload_in_flight{target="order"} 1
 `), "gateway_overload_in_flight"))
 	assert.EqualValues(t, 1, testutil.ToFloat64(g.metrics.refusals[Low]["limit"]))
 }

@@ -33,7 +33,7 @@ func newMetrics(g *Guard) (*metrics, error) {
 		Name: "gateway_overload_clients", Help: "Token buckets of clients that are remembered.",
 	}, func() float64 { return float64(g.buckets.count()) }))}
 	for name, l := range g.limits {
-		reg := prometheus.WrapRegistererWith(prometheus.Labels{"service": name}, g.deps.Metrics)
+		reg := prometheus.WrapRegistererWith(prometheus.Labels{"target": name}, g.deps.Metrics)
 		for _, f := range []struct {
 			name, help string
 			value      func() float64
