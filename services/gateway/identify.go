@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -34,8 +35,8 @@ func (s *Service) authenticate(x *exchange) error {
 	return nil
 }
 
-// authorize lets in whom the contract names. The gateway's own operations concern the shop as a whole, so an operator of a
-// tenant is not enough for them.
+// authorize lets in whom the contract names. What the gateway itself offers to operators concerns the shop as a whole, so an
+// operator of a tenant is not enough for it.
 func (s *Service) authorize(x *exchange) error {
 	if !s.closed || x.op.Open() {
 		return nil
@@ -52,7 +53,8 @@ func (s *Service) authorize(x *exchange) error {
 		h.Set(echo.HeaderWWWAuthenticate, challenge)
 		return errs.New(errs.Unauthenticated, errs.CodeUnauthenticated, "this needs an access token, sent as Authorization: Bearer …; POST /v1/accounts/sign-in gives one")
 	}
-	if !x.caller.Allowed(x.op.Roles) || x.op.Service == Name && !(identity.Owner{}).Admits(x.caller) {
+	ofShop := x.op.Service == Name && !slices.Contains(x.op.Roles, identity.RoleCustomer)
+	if !x.caller.Allowed(x.op.Roles) || ofShop && !(identity.Owner{}).Admits(x.caller) {
 		h.Set(echo.HeaderWWWAuthenticate, challenge+`, error="insufficient_scope"`)
 		return errs.New(errs.Forbidden, errs.CodeForbidden, "this is for "+strings.Join(x.op.Roles, " or ")+"; the access token says something else")
 	}
