@@ -82,7 +82,7 @@ func TestTheRealContractsGoTogether(t *testing.T) {
 		require.NoError(t, err)
 		list = append(list, c)
 	}
-	set, err := contracts.NewSet(list, contracts.Extra{}, nil, Config{}.withDefaults().base())
+	set, err := contracts.NewSet(list, nil, nil, Config{}.withDefaults().base())
 	require.NoError(t, err)
 	assert.Empty(t, set.Twice)
 	if dir := os.Getenv("SIDECART_DOCS_OUT"); dir != "" {

@@ -2,6 +2,7 @@ package contracts
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ type Operation struct {
 	Segments []string // of the template, split at the slashes
 
 	op         *openapi3.Operation
+	item       openapi3.Parameters // of the path, for all its operations
 	parameters parameters
 	body       body
 	answers    map[string]answer // by status: "201", "4XX", "default"
@@ -51,7 +53,7 @@ func newOperation(c compiler, service, method, template string, item *openapi3.P
 		return nil, err
 	}
 	o := &Operation{
-		Service: service, Method: method, Template: template, ID: op.OperationID, Roles: roles, Segments: split(template), op: op, answers: map[string]answer{},
+		Service: service, Method: method, Template: template, ID: op.OperationID, Roles: roles, Segments: split(template), op: op, item: item.Parameters, answers: map[string]answer{},
 	}
 	if o.parameters, err = newParameters(c, o.Segments, op.Parameters, item.Parameters); err != nil {
 		return nil, err
@@ -135,6 +137,20 @@ func (o *Operation) Answer(status int) *openapi3.SchemaRef {
 	}
 	return nil
 }
+
+// Successes are the schemas of the JSON bodies that the operation answers with when it succeeds.
+func (o *Operation) Successes() []*openapi3.Schema {
+	var out []*openapi3.Schema
+	for _, status := range [...]int{http.StatusOK, http.StatusCreated, http.StatusAccepted} {
+		if ref := o.Answer(status); ref != nil && ref.Value != nil {
+			out = append(out, ref.Value)
+		}
+	}
+	return out
+}
+
+// Parameters are those of the operation and of its path, as the contract has them.
+func (o *Operation) Parameters() openapi3.Parameters { return slices.Concat(o.op.Parameters, o.item) }
 
 // answerTo is what the contract says of a status.
 func (o *Operation) answerTo(status int) (answer, bool) {

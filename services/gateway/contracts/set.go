@@ -32,13 +32,12 @@ func newAsset(contentType string, body []byte) Asset {
 	return Asset{ContentType: contentType, Body: body, ETag: etagOf(body)}
 }
 
-// Extra is what the gateway offers beside the contracts.
-type Extra struct {
-	Operations []*Operation             // see NewOperation
-	Describe   func(doc map[string]any) // adds them to the merged document; may be nil
-}
+// Extra says what the gateway offers beside the contracts that a Set has just joined: operations of its own making (see
+// NewOperation), and what adds them to the merged document, which may be nil. It is called for each Set anew, before anybody
+// else sees it.
+type Extra func(*Set) (operations []*Operation, describe func(doc map[string]any))
 
-// NewSet joins the contracts; the first is the gateway's own. base is the address that examples show.
+// NewSet joins the contracts; the first is the gateway's own. base is the address that examples show. extra may be nil.
 func NewSet(contracts []*Contract, extra Extra, missing []string, base string) (*Set, error) {
 	s := &Set{root: &Node{}, Missing: missing, byID: map[string]*Operation{}}
 	for _, c := range contracts {
@@ -46,12 +45,15 @@ func NewSet(contracts []*Contract, extra Extra, missing []string, base string) (
 			s.add(o)
 		}
 	}
-	for _, o := range extra.Operations {
-		s.add(o)
-	}
 	joined := merge(contracts)
-	if extra.Describe != nil {
-		extra.Describe(joined)
+	if extra != nil {
+		operations, describe := extra(s)
+		for _, o := range operations {
+			s.add(o)
+		}
+		if describe != nil {
+			describe(joined)
+		}
 	}
 	merged, err := json.Marshal(joined, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
