@@ -13,7 +13,8 @@ import (
 // nothing but the shop that such a run has started.
 const ProfilesToken = "profiles-of-this-run"
 
-// Scrape reads the Prometheus metrics at base + "/metrics" and adds up all series of a name, whatever their labels.
+// Scrape reads the Prometheus metrics at base + "/metrics" and adds up all series of a name, whatever their labels. A histogram has
+// three names.
 func Scrape(ctx context.Context, c *http.Client, base string) (map[string]float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/metrics", nil)
 	if err != nil {

@@ -24,6 +24,7 @@ type Entry struct {
 	ID      string `json:"id"`
 	Key     string `json:"idempotency_key"`
 	Amount  int64  `json:"amount"`
+	TraceID string `json:"trace_id"`
 }
 
 // Mail is an e-mail that arrived.
@@ -31,13 +32,15 @@ type Mail struct {
 	MessageID string   `json:"message_id"`
 	To        []string `json:"to"`
 	Subject   string   `json:"subject"`
+	TraceID   string   `json:"trace_id"` // of the mail's header, or its last line
 }
 
 // SMS is a text message that arrived; its ID is the message id of the notification.
 type SMS struct {
-	ID   string `json:"id"`
-	To   string `json:"to"`
-	Text string `json:"text"`
+	ID      string `json:"id"`
+	To      string `json:"to"`
+	Text    string `json:"text"`
+	TraceID string `json:"trace_id"`
 }
 
 // NewSandbox talks to the sandbox at base.

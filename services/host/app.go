@@ -49,6 +49,9 @@ func (h *Host) join() error {
 	if h.inFlight, err = newInFlight(h.metrics); err != nil {
 		return err
 	}
+	if err := newReady(h.metrics, h.open); err != nil {
+		return err
+	}
 	h.app = h.inFlight.on("app", h.guard(own, routes))
 	h.internal = h.internalRoutes()
 	return nil

@@ -175,6 +175,7 @@ func TestThePublicGetsInOnlyWhenEverythingIsReady(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 	assert.Contains(t, body, "http_request_duration_seconds")
 	assert.Contains(t, body, `sidecart_process_unhealthy{service="host"} 0`)
+	assert.Contains(t, body, `sidecart_ready{service="host"} 1`)
 	assert.Contains(t, body, `http_requests_in_flight{listener="public",service="host"} 0`)
 	status, _ = fetch(t, "http://"+internal+"/debug/pprof/")
 	assert.Equal(t, http.StatusNotFound, status, "profiles are off unless asked for")
