@@ -46,6 +46,7 @@ type Sidecar interface {
 	sidecar.State
 	sidecar.Bindings
 	sidecar.Configuration
+	sidecar.Secrets
 	// On gives a Publisher to a broker's component.
 	On(component string) sidecar.Publisher
 	// Wait returns nil once the sidecar can be called.

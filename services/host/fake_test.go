@@ -20,6 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeSidecar stands in for the process beside us: only that it is there matters here.
 type fakeSidecar struct {
 	sidecar.Configuration
+	sidecar.Secrets
 	sidecar.State
 	sidecar.Bindings
 	up     chan struct{} // closed when it is

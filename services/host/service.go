@@ -22,6 +22,7 @@ type Deps struct {
 	State     sidecar.State
 	Publisher sidecar.Publisher
 	Bindings  sidecar.Bindings
+	Secrets   sidecar.Secrets
 	// Configuration reads the component set's configuration store, if it has one.
 	Configuration sidecar.Configuration
 	Client        *http.Client          // reaches other services as http://{service}/…, in-process or through Dapr

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"github.com/sidecart/sidecart/services/account"
 	"github.com/sidecart/sidecart/services/gateway"
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/inventory"
@@ -30,6 +31,9 @@ var services = []struct {
 		return with(notify.New, notify.Config{
 			Journal: c.journal(), MailFrom: c.mailFrom, MailConcurrency: c.mailsAtOnce, ArchiveAfter: c.archiveAfter,
 		})
+	}},
+	{"account", func(c config) host.Factory {
+		return with(account.New, account.Config{Journal: c.journal()})
 	}},
 	{"gateway", func(c config) host.Factory {
 		return with(gateway.New, gateway.Config{Address: c.gatewayAddr, RulesPath: c.gatewayRules, Access: c.access})
