@@ -188,7 +188,13 @@ func (h *Host) openPublic(ctx context.Context, intake *servers, failed chan<- er
 			failed <- err
 			return
 		}
-		if !intake.add(h.serve(l, h.inFlight.on("public", handler), httpx.ServerConfig{}, failed)) {
+		bound, err := httpx.Bound(l, httpx.Connections{Listener: httpx.Public, Metrics: h.metrics})
+		if err != nil {
+			_ = l.Close()
+			failed <- err
+			return
+		}
+		if !intake.add(h.serve(bound, h.inFlight.on("public", handler), httpx.ServerConfig{}, failed)) {
 			_ = l.Close() // stopping has begun
 			return
 		}

@@ -26,7 +26,7 @@ type Concurrency struct {
 	// Goal is how long nine of ten answers may take before fewer requests are let in, 1ms..10s; default 200ms. A service
 	// that takes longer by nature is given longer, see limit.go.
 	Goal  time.Duration `yaml:"goal"`
-	Start int           `yaml:"start"` // the limit at first, min..max; default 256
+	Start int           `yaml:"start"` // the limit at first, min..max; default 512
 	Min   int           `yaml:"min"`   // never lower; default 16
 	Max   int           `yaml:"max"`   // never higher, for all services together; default 4096, at most 65536
 }
@@ -65,7 +65,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxClients, 1<<16)
 	orDefault(&c.Concurrency.Goal, 200*time.Millisecond)
 	orDefault(&c.Concurrency.Max, 4096)
-	orDefault(&c.Concurrency.Start, min(256, c.Concurrency.Max))
+	orDefault(&c.Concurrency.Start, min(512, c.Concurrency.Max))
 	orDefault(&c.Concurrency.Min, min(16, c.Concurrency.Start))
 	orDefault(&c.WarmUp.Step, 500*time.Millisecond)
 	return c

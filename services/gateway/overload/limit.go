@@ -9,7 +9,7 @@ import (
 
 // How the limit is found. A service that is asked for more than it can do answers more and more slowly, because what it
 // cannot do waits somewhere. So the limit follows the time that answers take: every window it is multiplied by
-// √(goal ÷ time of nine in ten answers), within bounds. It grows only when it was nearly used, and falls only when answers are late.
+// √(goal ÷ time of nine in ten answers), within bounds. It moves only when more than half of it was used.
 // That is the gradient of Netflix's concurrency-limits (Gradient2Limit) with two changes, which our services ask for:
 //
 //   - The time is compared with a goal and not with the shortest one seen. Services here commit in groups: at 200 requests in
@@ -202,13 +202,10 @@ func (l *limit) endWindow(cfg *Config, now int64) {
 // adjust multiplies the limit by what the window says.
 func (l *limit) adjust(cfg Concurrency, took time.Duration, used bool) {
 	l.goal = max(cfg.Goal, min(time.Duration(ownGoal*float64(l.light.value())), longestOwnGoal))
-	if took == 0 {
-		return
+	if took == 0 || !used {
+		return // late or not, it is not because of what is let in beyond this limit
 	}
 	factor := math.Sqrt(float64(l.goal) / float64(took))
-	if factor > 1 && !used {
-		return
-	}
 	l.limit *= min(max(factor, shrinkAtMost), growAtMost)
 }
 
