@@ -3,6 +3,7 @@ package journal_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,6 +42,44 @@ func TestSnapshotsAreAShareOfWhatIsCommitted(t *testing.T) {
 
 		other := start(t, store, options{name: "b", config: cfg})
 		require.Equal(t, picture(r.State(0)), picture(other.State(0)))
+	})
+}
+
+// What is committed while a snapshot is written does not ask for the next one as soon as that is done.
+func TestASnapshotIsNotFollowedByAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slow atomic.Bool
+		store := journaltest.NewStore()
+		r := start(t, store, options{
+			name: "a", config: journal.Config{SnapshotEverySegments: 10, SnapshotEvery: 1000 * time.Hour, TrimEvery: 1000 * time.Hour},
+			faults: journaltest.Faults{DelayUpTo: 9 * time.Second, Script: func(op, key string, _ int) (journaltest.Fault, bool) {
+				if slow.Load() && op == journaltest.OpCreate && strings.HasPrefix(key, "test/snapshot/0/") {
+					return journaltest.Delay, true
+				}
+				return journaltest.None, true
+			}},
+		})
+		commit := func(id int) {
+			_, err := r.DoShard(t.Context(), 0, pad{fmt.Sprint(id), strings.Repeat("x", 10_000)})
+			require.NoError(t, err)
+		}
+		for id := range 100 { // a state of 1 MB, so that the next snapshot is due after 9 MB
+			commit(id)
+		}
+		rest(time.Minute)
+		first := headerOf(t, store).Seq
+		slow.Store(true)
+		for len(headerOf(t, store).OtherSets) == 0 || headerOf(t, store).OtherSets[0].Retired { // until it begins
+			commit(0)
+			rest(time.Millisecond)
+		}
+		for range 50 {
+			commit(0)
+		}
+		rest(10 * time.Minute)
+		second := headerOf(t, store).Seq
+		require.Greater(t, second, first)
+		require.LessOrEqual(t, second, r.Heads()[0]-50, "the one that was under way")
 	})
 }
 

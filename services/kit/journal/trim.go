@@ -26,6 +26,9 @@ func (s *shard[S]) maintain(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-s.snapshotDue:
+			if v := s.head(); !s.nextSnapshot.Load().reached(v.seq, v.bytes) {
+				continue // it was due for what was committed during the last one, which has planned the next
+			}
 		case <-snapshots.C:
 		case <-trims.C:
 			pass = s.trim
