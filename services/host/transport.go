@@ -135,6 +135,7 @@ func (t *transport) callDapr(r *http.Request) (*http.Response, error) {
 	prefix := "/v1.0/invoke/" + app(r) + "/method"
 	out.URL.Path, out.URL.RawPath = prefix+method, prefix+strings.ReplaceAll(method, "%", "%25")
 	out.URL.Host, out.Host = t.base, t.base
+	httpx.PutWithin(r.Context(), out.Header)
 	if t.token != "" {
 		out.Header.Set("Dapr-Api-Token", t.token)
 	}

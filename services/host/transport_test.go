@@ -43,6 +43,10 @@ func shopRoutes(g *echo.Group) {
 	g.GET("/v1/trace", func(c echo.Context) error {
 		return c.String(http.StatusOK, httpx.TraceID(c.Request().Context())+" "+httpx.RequestID(c.Request().Context()))
 	})
+	g.GET("/v1/left", func(c echo.Context) error {
+		end, _ := c.Request().Context().Deadline()
+		return c.String(http.StatusOK, time.Until(end).String())
+	})
 	g.GET("/v1/large", func(c echo.Context) error {
 		c.Response().WriteHeader(http.StatusOK)
 		for range 50 {
@@ -134,6 +138,11 @@ func TestACallIsTheSameInBothPlacements(t *testing.T) {
 
 			ctx := httpx.ContextWithTraceParent(context.Background(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 			assert.Contains(t, text(t, client, ctx, http.MethodGet, "http://shop/v1/trace"), "4bf92f3577b34da6a3ce929d0e0e4736 ")
+			hurried, cancel := context.WithTimeout(ctx, 3*time.Second) // of a listener's 15
+			defer cancel()
+			left, err := time.ParseDuration(text(t, client, hurried, http.MethodGet, "http://shop/v1/left"))
+			require.NoError(t, err)
+			assert.LessOrEqual(t, left, 3*time.Second, "who is asked has no more time than who asks")
 			assert.Len(t, text(t, client, ctx, http.MethodGet, "http://shop/v1/large"), 500_000)
 			assert.Empty(t, text(t, client, ctx, http.MethodHead, "http://shop/v1/head"))
 		})

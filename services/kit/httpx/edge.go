@@ -83,7 +83,11 @@ func (m *edge) begin(c echo.Context, began time.Time) (id *identified, end func(
 	}
 	ctx = ensureTrace(ctx)
 	cancel := func() {}
-	deadline := began.Add(m.cfg.HandlerTimeout)
+	allowed := m.cfg.HandlerTimeout
+	if m.cfg.Listener != Public {
+		allowed = within(r.Header, allowed)
+	}
+	deadline := began.Add(allowed)
 	if callers, ok := ctx.Deadline(); !ok || callers.After(deadline) { // a call within the process has its caller's
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 	}
