@@ -201,9 +201,12 @@ func (s *Service) Reload() {
 	s.rules.Nudge()
 }
 
-// Ready tells whether every contract has been learned, or enough time has passed to start without.
+// Ready tells whether every contract and our keys have been learned, or enough time has passed to start without.
 func (s *Service) Ready() error {
 	if err := s.book.Ready(); err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	if err := s.verifier.Ready(); err != nil && s.closed && !s.book.StartAnyway() {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	return nil

@@ -90,6 +90,9 @@ func (b *Book) Ready() error {
 	return fmt.Errorf("the contracts of %v are not learned yet", missing)
 }
 
+// StartAnyway tells whether StartAfter is over: what is missing then is not waited for.
+func (b *Book) StartAnyway() bool { return b.started.Load() }
+
 // Refresh has Run look for changes at once.
 func (b *Book) Refresh() {
 	select {

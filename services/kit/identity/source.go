@@ -30,6 +30,7 @@ const (
 	theirKeysEvery  = 5 * time.Minute
 	unknownKeyEvery = 5 * time.Second // a token with a key that is not known yet makes us look, this often at most
 	retryKeysEvery  = time.Second
+	firstKeysEvery  = 200 * time.Millisecond // while there are none: a start waits for them
 	fetchWithin     = 3 * time.Second
 	minRSABits      = 2048 // NIST SP 800-131A
 	maxRSABits      = 8192 // what a verification may cost
@@ -126,7 +127,7 @@ func (s *source) run(ctx context.Context) {
 		if err != nil {
 			pause, gap = min(s.every, theirKeysEvery/10), retryKeysEvery
 			if s.keys.Load() == nil {
-				pause = retryKeysEvery
+				pause = firstKeysEvery
 			}
 		}
 		if err != nil && !failing {

@@ -112,6 +112,14 @@ func (v *Verifier) SetIssuers(issuers []Issuer) error {
 	return nil
 }
 
+// Ready is nil once our own keys are known; without them no token of ours can be told good from bad.
+func (v *Verifier) Ready() error {
+	if v.ours.keys.Load() == nil {
+		return errNoKeysYet
+	}
+	return nil
+}
+
 // Run keeps the keys of all issuers and the list of ended sessions up to date until ctx ends.
 func (v *Verifier) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
