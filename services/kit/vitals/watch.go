@@ -57,11 +57,11 @@ func (w *Watch) Run(ctx context.Context, read func() Reading) error {
 	tick := time.NewTicker(w.cfg.Every)
 	defer tick.Stop()
 	for {
+		w.look(ctx, read())
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			w.look(ctx, read())
 		}
 	}
 }
