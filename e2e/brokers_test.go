@@ -219,6 +219,7 @@ func (m *move) expect(s *harness.Shop, code int, what string, want func(brokersA
 // status runs the command against the shop.
 func (m *move) status(s *harness.Shop, args ...string) ([]byte, int) {
 	cmd := exec.CommandContext(m.t.Context(), m.binary(), append([]string{"broker", "status", "--url", s.Stack.URLs().Gateway}, args...)...)
+	cmd.Env = append(os.Environ(), "SIDECART_TOKEN="+s.Token())
 	out, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return append(out, exit.Stderr...), exit.ExitCode()

@@ -21,6 +21,7 @@ import (
 
 	"github.com/sidecart/sidecart/e2e/client"
 	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/e2e/token"
 )
 
 // TestDaprCLI: both run files work with `dapr run -f` as they are, and when it is told to stop, nothing stays behind.
@@ -81,7 +82,10 @@ func runDapr(t *testing.T, cli, name string) *daprRun {
 	for _, dir := range []string{".data", "home"} {
 		require.NoError(t, os.Mkdir(filepath.Join(root, dir), 0o700))
 	}
-	d := &daprRun{cli: cli, root: root, ended: make(chan error, 1), shop: client.New("http://127.0.0.1:8080", 10*time.Second)}
+	shell(t, root, ".bin/sidecart keys new --out .data/"+token.FileName)
+	keys, err := token.Of(filepath.Join(root, ".data"))
+	require.NoError(t, err)
+	d := &daprRun{cli: cli, root: root, ended: make(chan error, 1), shop: client.New("http://127.0.0.1:8080", 10*time.Second).With(keys)}
 	d.cmd = d.command(context.WithoutCancel(t.Context()), "run", "-f", "dapr-config/"+name)
 	d.log = filepath.Join(root, "dapr.log")
 	logFile, err := os.Create(d.log)
@@ -102,11 +106,15 @@ func runDapr(t *testing.T, cli, name string) *daprRun {
 	return d
 }
 
-// command is a call of the Dapr CLI in a process group and with a home of its own: it writes to ~/.dapr.
+// command is a call of the Dapr CLI in a process group and with a home of its own: it writes to ~/.dapr. It hands its environment
+// on to the sidecars, which find the key set there.
 func (d *daprRun) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, d.cli, args...)
 	cmd.Dir = d.root
 	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(d.root, "home"))
+	if keys, err := os.ReadFile(filepath.Join(d.root, ".data", token.FileName)); err == nil {
+		cmd.Env = append(cmd.Env, "SIDECART_ACCOUNT_KEYS="+string(keys))
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }

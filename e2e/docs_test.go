@@ -122,6 +122,7 @@ func (b *bench) shell(t *testing.T, c command, text string) string {
 	script := "set -o pipefail\n" + text + "\n"
 	if isAssignment.MatchString(text) {
 		name, _, _ := strings.Cut(text, "=")
+		script += "[ $? = 0 ] || exit 1\n" // or what could not be told would be empty from here on
 		script += `printf 'SET:%s=%s\n' ` + name + ` "$` + name + `"` + "\n"
 	}
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)

@@ -60,7 +60,7 @@ func TestEverySet(t *testing.T) {
 					s := harness.Open(t, p, slices.Concat(chaos.Options(), copies, []harness.Option{
 						harness.WithSet(set),
 						// The suite's own topic, for a broker that makes none by itself.
-						harness.WithAppEnv("broker", "SIDECART_TOPICS", "inventory,order,payment,notify,conformance"),
+						harness.WithAppEnv("broker", "SIDECART_TOPICS", "inventory,order,payment,notify,account,conformance"),
 					})...)
 					cell(t, table, set, s)
 					if p == harness.One { // the store is the same in every placement

@@ -63,6 +63,14 @@ func (c *Client) As(caller *token.Caller) *Client {
 	return &as
 }
 
+// Token is the token of who it is; empty for nobody.
+func (c *Client) Token() string {
+	if c.as == nil {
+		return ""
+	}
+	return c.as.Token()
+}
+
 // Keys is what With was given; nil without it.
 func (c *Client) Keys() *token.Keys { return c.keys }
 
@@ -140,8 +148,8 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.as != nil {
-		req.Header.Set("Authorization", "Bearer "+c.as.Token())
+	if token := c.Token(); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	for name, values := range header {
 		req.Header[http.CanonicalHeaderKey(name)] = values

@@ -64,9 +64,9 @@ var breaks = []struct {
 	{what: "a name that no code knows", edit: Edit{"k8s/base/services/notify/serviceaccount.yaml", "  name: notify", "  name: notifier"}, rule: "app-id"},
 
 	{what: "a scope widened", edit: Edit{redisSet + "payment-provider.yaml", "scopes: [payment, sidecart]", "scopes: [payment, order, sidecart]"}, rule: "scopes"},
-	{what: "scopes removed", edit: Edit{redisSet + "state.yaml", "scopes: [inventory, order, payment, notify, sidecart]\n", ""}, rule: "scopes"},
+	{what: "scopes removed", edit: Edit{redisSet + "state.yaml", "scopes: [inventory, order, payment, notify, account, sidecart]\n", ""}, rule: "scopes"},
 	{what: "an unknown app in scopes", edit: Edit{redisSet + "mail.yaml", "scopes: [notify, sidecart]", "scopes: [notfy, sidecart]"}, rule: "scopes"},
-	{what: "a store of secrets for everybody", overlay: "k8s/overlays/aws", edit: Edit{"components/aws/secrets.yaml", "scopes: [inventory, order, payment, notify, sidecart]", "scopes: []"}, rule: "scopes"},
+	{what: "a store of secrets for everybody", overlay: "k8s/overlays/aws", edit: Edit{"components/aws/secrets.yaml", "scopes: [inventory, order, payment, notify, account, sidecart]", "scopes: []"}, rule: "scopes"},
 	{what: "a component patched in an overlay", edit: Edit{redisOverlay + "kustomization.yaml", "components:\n", "patches:\n  - target: {kind: Component, name: state}\n    patch: |-\n      - {op: replace, path: /spec/initTimeout, value: 5m}\ncomponents:\n"}, rule: "the-very-files"},
 
 	{what: "calls that nobody named", edit: Edit{daprConfig, "    defaultAction: deny\n    trustDomain: public\n    policies:", "    defaultAction: allow\n    trustDomain: public\n    policies:"}, rule: "access-control"},

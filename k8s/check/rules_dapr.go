@@ -15,16 +15,17 @@ import (
 )
 
 // apps are all app ids that there are. Both placements have the same components, so scopes name them all.
-var apps = []string{"inventory", "order", "payment", "notify", "gateway", "sidecart"}
+var apps = []string{"inventory", "order", "payment", "notify", "account", "gateway", "sidecart"}
 
 // users are the apps that use a component; no other may see it. What the store of secrets has is for their components.
 var users = map[string][]string{
-	"state":            {"inventory", "order", "payment", "notify", "sidecart"},
-	"pubsub":           {"inventory", "order", "payment", "notify", "sidecart"},
+	"state":            {"inventory", "order", "payment", "notify", "account", "sidecart"},
+	"pubsub":           {"inventory", "order", "payment", "notify", "account", "sidecart"},
 	"mail":             {"notify", "sidecart"},
 	"sms":              {"notify", "sidecart"},
 	"payment-provider": {"payment", "sidecart"},
-	"secrets":          {"inventory", "order", "payment", "notify", "sidecart"},
+	"account-secrets":  {"account", "sidecart"},
+	"secrets":          {"inventory", "order", "payment", "notify", "account", "sidecart"},
 }
 
 var daprRules = []Rule{

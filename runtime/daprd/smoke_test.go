@@ -41,6 +41,7 @@ func TestEmbeddedSetLoadsAndCommitsOnce(t *testing.T) {
 		"SIDECART_STATE_DSN=" + filepath.Join(dir, "state.db"),
 		"SIDECART_NATS_URL=" + startBroker(t),
 		"SIDECART_NAMES_DIR=" + dir + "/",
+		"SIDECART_ACCOUNT_KEYS=keys-of-a-test", "SIDECART_ACCOUNT_OTHER=hidden",
 	}, "../../components/embedded", "../../dapr-config")
 	d.waitReady(t)
 
@@ -51,6 +52,7 @@ func TestEmbeddedSetLoadsAndCommitsOnce(t *testing.T) {
 		"sms":              "bindings.http/v1",
 		"mail":             "bindings.smtp/v1",
 		"secrets":          "secretstores.local.env/v1",
+		"account-secrets":  "secretstores.local.env/v1",
 	}, d.components(t))
 	assert.FileExists(t, filepath.Join(dir, "state.db"), "the environment wins over the file's value")
 
@@ -65,8 +67,15 @@ func TestEmbeddedSetLoadsAndCommitsOnce(t *testing.T) {
 	status, body = d.call(t, http.MethodPost, "/v1.0/publish/pubsub/order", `{"hint":true}`)
 	assert.Equal(t, http.StatusNoContent, status, body)
 
-	status, body = d.call(t, http.MethodGet, "/v1.0/secrets/secrets/STATE_DSN", "")
-	assert.Equal(t, http.StatusForbidden, status, body)
+	for _, secret := range []string{"secrets/STATE_DSN", "secrets/ACCOUNT_KEYS", "account-secrets/OTHER"} {
+		status, body = d.call(t, http.MethodGet, "/v1.0/secrets/"+secret, "")
+		assert.Equal(t, http.StatusForbidden, status, body)
+	}
+	status, body = d.call(t, http.MethodGet, "/v1.0/secrets/account-secrets/KEYS", "")
+	assert.Equal(t, http.StatusOK, status)
+	assert.JSONEq(t, `{"KEYS":"keys-of-a-test"}`, body)
+	status, body = d.call(t, http.MethodGet, "/v1.0/secrets/account-secrets/bulk", "")
+	assert.NotContains(t, body, "hidden", status)
 
 	assert.Contains(t, d.log(), "Configuring SQLite name resolution")
 	assert.NotContains(t, d.log(), "expired data clean up", "of names, which would end every sidecar after an hour: see config.yaml")

@@ -17,17 +17,21 @@ type need struct {
 const allInOne = "sidecart"
 
 // apps are all that may stand in scopes: dapr-config/one.yaml and split.yaml start them.
-var apps = []string{"inventory", "order", "payment", "notify", "gateway", allInOne}
+var apps = []string{"inventory", "order", "payment", "notify", "account", "gateway", allInOne}
 
 // needs are the names that the services use. A set without one of them starts and then fails its customers.
 var needs = []need{
-	{name: "state", block: "state", apps: []string{"inventory", "order", "payment", "notify"}, why: "the journals are in it"},
-	{name: "pubsub", block: "pubsub", apps: []string{"inventory", "order", "payment", "notify"}, why: "followers hear of news through it"},
+	{name: "state", block: "state", apps: []string{"inventory", "order", "payment", "notify", "account"}, why: "the journals are in it"},
+	{name: "pubsub", block: "pubsub", apps: []string{"inventory", "order", "payment", "notify", "account"}, why: "followers hear of news through it"},
 	{name: "mail", block: "bindings", types: []string{"bindings.smtp", "bindings.twilio.sendgrid", "bindings.aws.ses", "bindings.postmark"},
 		apps: []string{"notify"}, why: "notify sends mails through it"},
 	{name: "sms", block: "bindings", types: []string{"bindings.http"}, apps: []string{"notify"}, why: "notify sends texts through it"},
 	{name: "payment-provider", block: "bindings", types: []string{"bindings.http"}, apps: []string{"payment"}, why: "payment charges through it"},
+	{name: accountSecrets, block: "secretstores", apps: []string{"account"}, why: "account signs tokens with what is in it"},
 }
+
+// accountSecrets is the one store of secrets that an app reads: dapr-config/config.yaml allows the one secret in it.
+const accountSecrets = "account-secrets"
 
 // secretStore is the name under which dapr-config/config.yaml keeps apps from reading the secret store.
 const secretStore = "secrets"

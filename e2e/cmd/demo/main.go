@@ -14,11 +14,13 @@ import (
 
 	"github.com/sidecart/sidecart/e2e/cli"
 	"github.com/sidecart/sidecart/e2e/client"
+	"github.com/sidecart/sidecart/e2e/token"
 )
 
 // config is what the flags say.
 type config struct {
 	url       string
+	data      string
 	orders    int
 	products  int
 	customers int
@@ -33,6 +35,7 @@ func parse(args []string) (config, error) {
 	f := cli.Flags("demo", "Fills a running shop with products, places and pays orders, and prints what happened.")
 	url := cmp.Or(os.Getenv("SIDECART_URL"), "http://127.0.0.1:8080")
 	f.StringVar(&c.url, "url", url, "the gateway of a running shop; the default is $SIDECART_URL if that is set")
+	f.StringVar(&c.data, "data", cmp.Or(os.Getenv("SIDECART_DATA"), ".data"), "that shop's data folder, where the keys are that its tokens are signed with; the default is $SIDECART_DATA if that is set")
 	f.IntVar(&c.orders, "orders", 300, "how many orders to place")
 	f.IntVar(&c.products, "products", 12, "how many products to put on sale")
 	f.IntVar(&c.customers, "customers", 16, "how many customers shop at the same time")
@@ -56,7 +59,11 @@ func main() { cli.Main("demo", parse, demo) }
 func demo(ctx context.Context, c config) error {
 	ctx, cancel := context.WithTimeout(ctx, c.within)
 	defer cancel()
-	shop := client.New(c.url, 30*time.Second)
+	keys, err := token.Of(c.data)
+	if err != nil {
+		return fmt.Errorf("the demo needs the key set of the shop at %s, to sign its customers in: name the shop's data folder with --data: %w", c.url, err)
+	}
+	shop := client.New(c.url, 30*time.Second).With(keys)
 	defer shop.Close()
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	skus, err := fill(ctx, shop, c, rng)

@@ -63,7 +63,7 @@ func parse(args []string, said io.Writer) (options, error) {
 	f.SetOutput(said)
 	f.IntVar(&o.port, "port", 9092, "port on 127.0.0.1, 0 for a free one")
 	f.StringVar(&o.dir, "dir", ".data/kafka", "folder for topics and offsets")
-	f.StringVar(&topics, "topics", "inventory,order,payment,notify", "topics of the beginning; others are made when they are first used")
+	f.StringVar(&topics, "topics", "inventory,order,payment,notify,account", "topics of the beginning; others are made when they are first used")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -69,7 +69,7 @@ func command(lookup func(string) (string, bool)) *cobra.Command {
 	flags.IntVar(&cfg.Port, "port", env.port("SIDECART_NATS_PORT", 4222), "NATS port on 127.0.0.1, 0 for a free one")
 	flags.IntVar(&cfg.HTTPPort, "http-port", env.port("SIDECART_NATS_HTTP_PORT", 8222), "port of /healthz on 127.0.0.1, 0 for a free one")
 	flags.StringVar(&cfg.StoreDir, "store-dir", env.text("SIDECART_NATS_DIR", ".data/nats"), "folder for the streams")
-	flags.StringSliceVar(&cfg.Topics, "topics", strings.Split(env.text("SIDECART_TOPICS", "inventory,order,payment,notify"), ","), "topics, one stream each")
+	flags.StringSliceVar(&cfg.Topics, "topics", strings.Split(env.text("SIDECART_TOPICS", "inventory,order,payment,notify,account"), ","), "topics, one stream each")
 	flags.Int64Var(&cfg.TopicMaxBytes, "topic-max-bytes", broker.DefaultTopicMaxBytes, "bytes kept per topic; the oldest go first")
 	flags.DurationVar(&cfg.TopicMaxAge, "topic-max-age", broker.DefaultTopicMaxAge, "age up to which a topic's messages are kept")
 	flags.BoolVar(&verbose, "verbose", false, "log what NATS does")

@@ -44,6 +44,7 @@ func brokerCommand(getenv func(string) string) *cobra.Command {
 // question is what broker status asks.
 type question struct {
 	gateway  string
+	token    string // of an operator; empty: none
 	quiet    time.Duration
 	segments int
 }
@@ -61,13 +62,15 @@ func brokerStatusCommand(getenv func(string) string) *cobra.Command {
 			"  late      brought after it had been counted as missed\n" +
 			"  missed    given to the broker and not brought within " + delivery.Grace.String() + "\n" +
 			"  in a row  brought since the broker is given everything and missed nothing\n\n" +
+			"It needs an operator's access token in the variable SIDECART_TOKEN: scripts/token and `sidecart token` make one.\n\n" +
 			"Exit code: 0 the present broker can go, 1 the shop does not answer, 2 wrong usage, 3 not yet.",
-		Example: "  sidecart broker status\n  sidecart broker status --quiet 1h --segments 1000 --json",
+		Example: "  SIDECART_TOKEN=$(scripts/token) sidecart broker status\n  sidecart broker status --quiet 1h --segments 1000 --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := q.check(); err != nil {
 				return &usageError{err}
 			}
+			q.token = getenv("SIDECART_TOKEN") // not a flag, which every user of the machine could read in the list of processes
 			con := newConsole(cmd.OutOrStdout(), cmd.ErrOrStderr(), getenv)
 			con.status("asking %s", q.gateway)
 			answer, raw, err := q.ask(cmd.Context())
@@ -129,11 +132,18 @@ func (q question) ask(ctx context.Context) (answer brokersAnswer, raw []byte, er
 	if err != nil {
 		return answer, nil, fmt.Errorf("ask the gateway: %w", err)
 	}
+	if q.token != "" {
+		req.Header.Set("Authorization", "Bearer "+q.token)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return answer, nil, fmt.Errorf("the shop does not answer; is it running, and is --url its gateway? %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+		return answer, nil, fmt.Errorf("the gateway wants an operator's access token: SIDECART_TOKEN=$(scripts/token) has one of the shop that scripts/up runs; it answered %s: %s",
+			resp.Status, httpx.ReadProblem(resp).Message)
+	}
 	if resp.StatusCode != http.StatusOK {
 		return answer, nil, fmt.Errorf("the gateway answered %s: %s", resp.Status, httpx.ReadProblem(resp).Message)
 	}

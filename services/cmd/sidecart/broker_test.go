@@ -58,6 +58,27 @@ func TestBrokerStatusSaysWhatIsMissing(t *testing.T) {
 	assert.Equal(t, exitNotYet, code)
 }
 
+func TestBrokerStatusShowsItsToken(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer of-olga" {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"status":401,"code":"unauthenticated","detail":"this needs an access token"}`))
+			return
+		}
+		_, _ = w.Write([]byte(goodBrokers))
+	}))
+	t.Cleanup(server.Close)
+	code, _, stderr := command(nil, "broker", "status", "--url", server.URL)
+	assert.Equal(t, exitFailure, code)
+	assert.Contains(t, stderr, "SIDECART_TOKEN")
+	code, _, stderr = command(map[string]string{"SIDECART_TOKEN": "of-olga"}, "broker", "status", "--url", server.URL)
+	assert.Equal(t, exitOK, code, stderr)
+	code, _, stderr = command(map[string]string{"SIDECART_TOKEN": "of-eve"}, "broker", "status", "--url", server.URL)
+	assert.Equal(t, exitFailure, code)
+	assert.NotContains(t, stderr, "of-eve")
+}
+
 func TestBrokerStatusThatCannotBeTold(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
