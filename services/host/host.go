@@ -28,6 +28,7 @@ type Host struct {
 	events   *events          // hands what was published to those
 	app      http.Handler     // what the sidecar talks to
 	internal http.Handler     // what operators talk to
+	public   []outlet         // what the outside world talks to
 	calls    *transport
 	inFlight inFlight
 	vitals   *vitals.Watch
@@ -92,7 +93,11 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	if err := errors.Join(wrong...); err != nil {
 		return nil, err
 	}
-	return h, h.join()
+	if err := h.join(); err != nil {
+		return nil, err
+	}
+	h.public = h.outlets()
+	return h, nil
 }
 
 func (h *Host) make(f Named, d Deps) (Service, error) {
@@ -145,7 +150,7 @@ func (h *Host) open() error {
 	if err := h.ready(); err != nil {
 		return err
 	}
-	if _, _, public := h.Addresses(); len(public) < len(h.public()) {
+	if _, _, public := h.Addresses(); len(public) < len(h.public) {
 		return errors.New("opening the public listener")
 	}
 	return h.vitals.Ready()

@@ -17,9 +17,6 @@ import (
 	"github.com/sidecart/sidecart/services/kit/vitals"
 )
 
-// readyPoll is how often the opening of the public listener looks whether the services are ready.
-const readyPoll = 10 * time.Millisecond
-
 // addresses are where a running host listens, for tests and logs.
 type addresses struct {
 	mu       sync.Mutex
@@ -61,10 +58,12 @@ func (h *Host) Run(ctx context.Context) error {
 	// Services and open requests outlive ctx: they are stopped in order below.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	failed := make(chan error, len(h.services)*2+3) // room for all who may send: nobody waits here
+	failed := make(chan error, len(h.services)*3+3) // room for all who may send: nobody waits here
 	// A CPU profile of the usual 30 s must fit into the write timeout.
-	internalServer := h.serve(internal, h.internal, httpx.ServerConfig{WriteTimeout: 2 * time.Minute}, failed)
-	appServer := h.serve(app, h.app, httpx.ServerConfig{}, failed)
+	internalServer := httpx.NewServer(h.internal, httpx.ServerConfig{WriteTimeout: 2 * time.Minute}, h.out.Log)
+	h.serve(internal, internalServer, failed)
+	appServer := httpx.NewServer(h.app, httpx.ServerConfig{}, h.out.Log)
+	h.serve(app, appServer, failed)
 	intake := &servers{}
 	var running errgroup.Group
 	for _, s := range h.services {
@@ -104,14 +103,12 @@ func (h *Host) opened(app, internal net.Listener) {
 }
 
 // serve runs a server on l; its unexpected end is a failure of the host.
-func (h *Host) serve(l net.Listener, handler http.Handler, cfg httpx.ServerConfig, failed chan<- error) *http.Server {
-	server := httpx.NewServer(handler, cfg, h.out.Log)
+func (h *Host) serve(l net.Listener, server Server, failed chan<- error) {
 	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			failed <- fmt.Errorf("listener %s: %w", l.Addr(), err)
 		}
 	}()
-	return server
 }
 
 // runService runs one service; if it ends while nobody asked it to, the host fails.
@@ -132,76 +129,12 @@ func (h *Host) runService(work context.Context, s Service, failed chan<- error) 
 	return nil
 }
 
-// tryPublic finds a taken public address at once and not only when everything else is up.
-func (h *Host) tryPublic() error {
-	for _, p := range h.public() {
-		address, _ := p.Public()
-		l, err := httpx.Listen(address)
-		if err != nil {
-			return err
-		}
-		if err := l.Close(); err != nil {
-			return fmt.Errorf("listener %s: %w", address, err)
-		}
-	}
-	return nil
-}
-
 // Reload has every service that can look for changes at once do so.
 func (h *Host) Reload() {
 	for _, s := range h.services {
 		if r, ok := s.(Reloader); ok {
 			r.Reload()
 		}
-	}
-}
-
-func (h *Host) public() []Public {
-	var public []Public
-	for _, s := range h.services {
-		if p, ok := s.(Public); ok {
-			public = append(public, p)
-		}
-	}
-	return public
-}
-
-// openPublic opens the public listeners once every service of this host is ready: nobody outside sees a half-started shop.
-func (h *Host) openPublic(ctx context.Context, intake *servers, failed chan<- error) {
-	public := h.public()
-	if len(public) == 0 {
-		return
-	}
-	tick := time.NewTicker(readyPoll)
-	defer tick.Stop()
-	for h.ready() != nil {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-	for _, p := range public {
-		address, handler := p.Public()
-		l, err := httpx.Listen(address)
-		if err != nil {
-			failed <- err
-			return
-		}
-		bound, err := httpx.Bound(l, httpx.Connections{Listener: httpx.Public, Metrics: h.metrics})
-		if err != nil {
-			_ = l.Close()
-			failed <- err
-			return
-		}
-		if !intake.add(h.serve(bound, h.inFlight.on("public", handler), httpx.ServerConfig{}, failed)) {
-			_ = l.Close() // stopping has begun
-			return
-		}
-		h.addresses.mu.Lock()
-		h.addresses.public = append(h.addresses.public, l.Addr().String())
-		h.addresses.mu.Unlock()
-		h.out.Log.InfoContext(ctx, "open to the public", slog.String("address", l.Addr().String()))
 	}
 }
 
@@ -225,40 +158,9 @@ func (h *Host) stop(intake *servers, app *http.Server, stopWork context.CancelFu
 }
 
 // shutdown closes a server's listener and waits for what is under way until ctx ends; then that is cut off.
-func shutdown(ctx context.Context, server *http.Server) error {
+func shutdown(ctx context.Context, server Server) error {
 	if err := server.Shutdown(ctx); err != nil {
 		return fmt.Errorf("requests under way did not end: %w", errors.Join(err, server.Close()))
 	}
 	return nil
-}
-
-// servers are the public listeners.
-type servers struct {
-	mu     sync.Mutex
-	closed bool
-	list   []*http.Server
-}
-
-// add is false when the servers are already shut down.
-func (s *servers) add(server *http.Server) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.list = append(s.list, server)
-	return true
-}
-
-// shutdown closes the listeners, the latest first, and waits for what is under way until ctx ends.
-func (s *servers) shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	list := s.list
-	s.mu.Unlock()
-	var wrong []error
-	for i := len(list) - 1; i >= 0; i-- {
-		wrong = append(wrong, shutdown(ctx, list[i]))
-	}
-	return errors.Join(wrong...)
 }

@@ -60,6 +60,13 @@ type Public interface {
 	Public() (address string, handler http.Handler)
 }
 
+// PublicGRPC is what a service implements that also speaks gRPC with the outside world.
+type PublicGRPC interface {
+	// PublicGRPC gives the address to listen on and the server; nil: it does not. The host opens and closes the listener with
+	// that of Public.
+	PublicGRPC() (address string, server Server)
+}
+
 // Reloader is what a service implements that reads something which may change while it runs.
 type Reloader interface {
 	// Reload has the service look for changes now and not at its next turn. It returns at once; any goroutine may call it.
