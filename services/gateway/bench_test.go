@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,7 +33,7 @@ func BenchmarkRequest(b *testing.B) {
 	fast, err := New(s.cfg, host.Deps{Client: &http.Client{Transport: instant{bytes.Repeat([]byte("x"), 600)}}, Services: []string{Name}})
 	require.NoError(b, err)
 	fast.book = s.book
-	body := bytes.Repeat([]byte("y"), 250)
+	body := []byte(`{"name":"` + strings.Repeat("y", 239) + `"}`)
 	asked := httptest.NewRequest(http.MethodPost, "/v1/things", nil)
 	asked.ContentLength = int64(len(body))
 	asked.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"key-1"}, "User-Agent": {"bench"}, "Content-Length": {"250"}}

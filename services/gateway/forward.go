@@ -44,7 +44,9 @@ func (s *Service) forward(x *exchange) error {
 	}
 	copyHeader(out.Header, r.Header, notForwarded)
 	x.caller.Put(out.Header)
-	httpx.AnsweredBy(r.Context(), out.Host)
+	if !x.part { // which are many to a request
+		httpx.AnsweredBy(r.Context(), out.Host)
+	}
 	resp, err := s.transport.RoundTrip(out)
 	if err != nil {
 		return unreachable(method, err)

@@ -44,7 +44,7 @@ func TestTheFirstContractKeepsAnOperationThatTwoHave(t *testing.T) {
 	second := strings.ReplaceAll(shop, "Shop", "Copy")
 	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil), "bank": stub(second, nil)}}
 	s := gatewayOf(t, u, nil)
-	assert.Len(t, s.book.Set().Twice, 4)
+	assert.Len(t, s.book.Set().Twice, 5)
 	ask(s, "GET", "/v1/things", "")
 	assert.Equal(t, "shop", u.seen[0].URL.Host)
 }

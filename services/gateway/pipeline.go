@@ -25,6 +25,7 @@ type exchange struct {
 	priority overload.Priority
 	unknown  error       // why the token that came with the request says nothing
 	target   gray.Choice // the release that is asked
+	part     bool        // of a screen: asked for by a goroutine beside others of the same request
 	answer   answer
 }
 
@@ -37,21 +38,23 @@ type answer struct {
 
 // stage looks at a request before it is answered. An error is the answer.
 type stage struct {
-	name string
-	do   func(*exchange) error
+	name  string
+	do    func(*exchange) error
+	parts bool // each part of a screen goes through it, too
 }
 
 // stages are what every request goes through, in this order; httpx has made its trace, request id and deadline before.
 // The cheap ones that refuse come first, so that what is refused costs little.
 func (s *Service) stages() []stage {
 	return []stage{
-		{"match", s.match},               // which operation of which contract is it?
-		{"origin", s.sameOrigin},         // no page of another site changes anything here
-		{"room", s.room},                 // what would be refused below costs nothing more
-		{"body", s.readBody},             // all of it, so that a slow sender holds no place below
-		{"authenticate", s.authenticate}, // who asks?
-		{"allow", s.allow},               // do they ask for too much?
-		{"authorize", s.authorize},       // may they?
+		{"match", s.match, false},               // which operation of which contract is it?
+		{"origin", s.sameOrigin, false},         // no page of another site changes anything here
+		{"room", s.room, true},                  // what would be refused below costs nothing more
+		{"body", s.readBody, false},             // all of it, so that a slow sender holds no place below
+		{"authenticate", s.authenticate, false}, // who asks?
+		{"allow", s.allow, true},                // do they ask for too much?
+		{"authorize", s.authorize, true},        // may they?
+		{"validate", s.validate, true},          // is it as the contract says?
 	}
 }
 
@@ -73,13 +76,17 @@ func (s *Service) serve(c echo.Context) error {
 			return err
 		}
 		defer ticket.Done(overload.Answered)
+		local := s.local[x.op.ID]
+		if local == nil {
+			return s.showScreen(x)
+		}
 		s.fillParams(x)
-		return s.local[x.op.ID](c)
+		return local(c)
 	}
 	if err := s.ask(x); err != nil {
 		return err
 	}
-	return x.write()
+	return s.write(x)
 }
 
 // match finds the operation. Paths, methods and what is not there yet are told apart.
@@ -135,16 +142,6 @@ func (s *Service) fillParams(x *exchange) {
 	x.c.SetParamNames(names...)
 	x.c.SetParamValues(values...)
 	x.c.Request().URL.RawPath = "" // the values are decoded already
-}
-
-// write tells the caller the answer.
-func (x *exchange) write() error {
-	a := &x.answer
-	copyHeader(x.c.Response().Header(), a.header, notPassedBack)
-	if len(a.body) == 0 {
-		return x.c.NoContent(a.status)
-	}
-	return x.c.Blob(a.status, a.header.Get(echo.HeaderContentType), a.body)
 }
 
 func notAllowed(c echo.Context, allow string) error {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/sidecart/sidecart/services/gateway/fault"
 	"github.com/sidecart/sidecart/services/gateway/gray"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/kit/httpx"
@@ -21,6 +22,7 @@ func (s *Service) makeRules() (err error) {
 	if err != nil {
 		return err
 	}
+	s.rules.Join(rules.Part{Check: func(f *rules.File) []fault.Fault { return s.present.check(f, s.book.Set()) }, Use: s.applyPresentation})
 	s.rules.Join(rules.Part{Check: s.checkFallbacks, Use: s.apply})
 	return s.rules.Load()
 }
@@ -33,6 +35,16 @@ func (s *Service) apply(f *rules.File) {
 		s.log.Error("the issuers of gateway.yaml are good and were refused; those before stay", "error", err)
 	}
 	s.file.Store(f)
+}
+
+// applyPresentation makes the rules of terminals, screens and compression hold; other screens are other paths and another document.
+func (s *Service) applyPresentation(f *rules.File) {
+	if !s.present.use(f) {
+		return
+	}
+	if err := s.book.Extend(s.present.extra); err != nil {
+		s.log.Error("the screens of gateway.yaml do not go together with the contracts; those before stay", "error", err)
+	}
 }
 
 // rulesStatus is the answer of GET /v1/ops/rules.

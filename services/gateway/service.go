@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/sidecart/sidecart/services/gateway/bridge"
 	"github.com/sidecart/sidecart/services/gateway/contracts"
 	"github.com/sidecart/sidecart/services/gateway/gray"
 	"github.com/sidecart/sidecart/services/gateway/rules"
@@ -35,13 +36,15 @@ var contract []byte
 // Config is what may be set. Zero fields take the defaults that are named.
 type Config struct {
 	Address        string             // public listener; 127.0.0.1:8080
-	Services       []string           // those in front of which this stands; inventory, order, payment, notify
+	GRPCAddress    string             // of the listener for gRPC; none
+	Services       []string           // those in front of which this stands; account, inventory, order, payment, notify
 	MaxBodyBytes   int64              // of a request; 64 KiB
 	AnswerWithin   time.Duration      // deadline of a request; 15 s
 	RefreshEvery   time.Duration      // between looks at the services' contracts; 5 s
 	StartAnyway    time.Duration      // after it the gateway is ready though contracts are missing; 15 s
 	StatusWithin   time.Duration      // deadline of a service's answer about itself; 2 s
 	MaxAnswerBytes int64              // of a service's answer; 8 MiB
+	CheckOneIn     int                // one answer in so many is held against its contract; 64, below 0 none
 	RulesPath      string             // gateway.yaml; none
 	Access         httpx.AccessConfig // the access log; zero fields take its defaults
 }
@@ -51,7 +54,7 @@ func (c Config) withDefaults() Config {
 		c.Address = "127.0.0.1:8080"
 	}
 	if c.Services == nil {
-		c.Services = []string{"inventory", "order", "payment", "notify"}
+		c.Services = []string{"account", "inventory", "order", "payment", "notify"}
 	}
 	orDefault(&c.MaxBodyBytes, 64<<10)
 	orDefault(&c.AnswerWithin, 15*time.Second)
@@ -59,6 +62,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.StartAnyway, 15*time.Second)
 	orDefault(&c.StatusWithin, 2*time.Second)
 	orDefault(&c.MaxAnswerBytes, 8<<20)
+	orDefault(&c.CheckOneIn, 64)
 	return c
 }
 
@@ -73,6 +77,9 @@ func (c Config) validate() error {
 	var bad []error
 	if _, _, err := net.SplitHostPort(c.Address); err != nil {
 		bad = append(bad, fmt.Errorf("gateway: Address %q is not host:port", c.Address))
+	}
+	if _, _, err := net.SplitHostPort(c.GRPCAddress); err != nil && c.GRPCAddress != "" {
+		bad = append(bad, fmt.Errorf("gateway: GRPCAddress %q is not host:port", c.GRPCAddress))
 	}
 	if slices.Contains(c.Services, Name) {
 		bad = append(bad, errors.New("gateway: Services names the gateway itself"))
@@ -111,17 +118,21 @@ type Service struct {
 	rules     *rules.Watcher
 	file      atomic.Pointer[rules.File] // in use; not nil
 	releases  *gray.Router
+	answers   *answerChecks
 	before    []stage // see stages
 	protect   *protection
+	present   *presentation
 	// Looks at what browsers alone send (Sec-Fetch-Site, Origin); other programs pass.
 	crossOrigin *http.CrossOriginProtection
 	local       map[string]echo.HandlerFunc // the gateway's own operations by operationId
 	public      http.Handler
+	grpc        *bridge.Server // nil: not listened for
 }
 
 var (
-	_ host.Service = (*Service)(nil)
-	_ host.Public  = (*Service)(nil)
+	_ host.Service    = (*Service)(nil)
+	_ host.Public     = (*Service)(nil)
+	_ host.PublicGRPC = (*Service)(nil)
 )
 
 // New checks cfg and makes the gateway; it does nothing until Run.
@@ -162,11 +173,18 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if s.protect, err = newProtection(cfg, deps, s.Ready); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
+	s.present = newPresentation(deps.Metrics, s.log)
 	if err := s.makeRules(); err != nil {
 		return nil, err
 	}
+	s.answers = newAnswerChecks(cfg.CheckOneIn, s.log, deps.Now, deps.Metrics)
 	s.before = s.stages()
 	s.public = s.edge()
+	if cfg.GRPCAddress != "" {
+		if s.grpc, err = newGRPC(cfg, s.public, s.log); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 

@@ -38,6 +38,8 @@ func (s *Service) askTarget(x *exchange) (gray.Outcome, error) {
 	case err != nil && errors.Is(x.c.Request().Context().Err(), context.Canceled): // its caller is gone
 	case err != nil || x.answer.status >= http.StatusInternalServerError:
 		outcome = gray.Failed
+	case s.answers.broken(x) && x.target.Trial(): // a release on trial has to keep to its contract
+		outcome = gray.Failed
 	default:
 		outcome = gray.Succeeded
 	}
