@@ -47,7 +47,7 @@ func TestShippedSetsAreSound(t *testing.T) {
 }
 
 func TestSecretStoreThatAnAppCannotSee(t *testing.T) {
-	dir := changed(t, "redis", change{"secrets.yaml", "spec:\n", "scopes: [inventory, order, payment, account, sidecart]\nspec:\n"})
+	dir := changed(t, "redis", change{"secrets.yaml", "spec:\n", "scopes: [inventory, order, payment, account, gateway, sidecart]\nspec:\n"})
 	findings, err := Check(dir)
 	require.NoError(t, err)
 	var about []string
