@@ -107,3 +107,18 @@ type discarded struct {
 func (d *discarded) Header() http.Header         { return d.header }
 func (d *discarded) WriteHeader(int)             {}
 func (d *discarded) Write(b []byte) (int, error) { d.written += len(b); return len(b), nil }
+
+// What each command of a journal pays for its caller's trace.
+func BenchmarkTraceMark(b *testing.B) {
+	ctx := ContextWithTraceParent(b.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")
+	var r *http.Request
+	e := NewEcho(Config{}, Deps{})
+	e.GET("/", func(c echo.Context) error { r = c.Request(); return nil })
+	e.ServeHTTP(&discarded{header: http.Header{}}, (&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{}}).WithContext(ctx))
+	b.ReportAllocs()
+	for b.Loop() {
+		if TraceMark(r.Context()) == "" {
+			b.Fatal("no trace")
+		}
+	}
+}
