@@ -24,6 +24,7 @@ type config struct {
 	host           host.Config
 	sidecar        sidecar.Config
 	gatewayAddr    string
+	gatewayGRPC    string
 	gatewayRules   string
 	access         httpx.AccessConfig
 	shards         int
@@ -68,6 +69,7 @@ func (c *config) table() []setting {
 		{"DAPR_GRPC_PORT", "the sidecar's gRPC API; required", number{&c.sidecar.GRPCPort, 1, 65535}},
 		{"DAPR_API_TOKEN", "what is shown to the sidecar", text{&c.sidecar.Token}},
 		{"SIDECART_GATEWAY_ADDR", "where the gateway listens to the public (127.0.0.1:8080)", address{&c.gatewayAddr}},
+		{"SIDECART_GATEWAY_GRPC_ADDR", "where the gateway listens for gRPC (docs/grpc.md); unset: nowhere", address{&c.gatewayGRPC}},
 		{"SIDECART_GATEWAY_RULES", "the gateway's gateway.yaml (docs/gateway-rules.md); unset: none", text{&c.gatewayRules}},
 		{"SIDECART_LISTEN_HOST", "address of the app and internal listeners (127.0.0.1)", text{&c.host.ListenHost}},
 		{"SIDECART_INTERNAL_HOST", "address of the internal listener, if another (that of SIDECART_LISTEN_HOST)", text{&c.host.InternalHost}},
