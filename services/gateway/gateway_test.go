@@ -145,6 +145,7 @@ func gatewayOf(t testing.TB, u *upstreams, change func(*Config)) *Service {
 	}
 	s, err := New(cfg, host.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: u}, Services: []string{Name, "shop"}})
 	require.NoError(t, err)
+	s.closed = false // see identify_test.go
 	s.book.Learn(t.Context())
 	return s
 }

@@ -11,10 +11,6 @@ import (
 	"github.com/sidecart/sidecart/services/kit/identity"
 )
 
-// closedByDefault switches on that operations are for those whom their contracts name. It goes away with the last caller
-// of ours that has no token.
-const closedByDefault = false
-
 // authenticate finds out who asks. Somebody without a token, or with one that is not good, is nobody, who may still call what
 // is open to anyone: a page must show its stock to a customer whose token has just expired. Why a token is not good is
 // told by authorize, where one is needed.

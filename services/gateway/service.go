@@ -114,7 +114,7 @@ type Service struct {
 	own       *contracts.Contract
 	book      *contracts.Book
 	verifier  *identity.Verifier
-	closed    bool // closedByDefault
+	closed    bool // operations are for those whom their contracts name; false only in tests of other things
 	rules     *rules.Watcher
 	file      atomic.Pointer[rules.File] // in use; not nil
 	releases  *gray.Router
@@ -142,7 +142,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, deps: deps, log: deps.Log, closed: closedByDefault,
+		cfg: cfg, deps: deps, log: deps.Log, closed: true,
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	if deps.Client != nil {
