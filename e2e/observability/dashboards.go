@@ -37,9 +37,12 @@ var shop = Dashboard{
 			{"Requests by who answered", "An app's id: stable, or the release beside it.", "reqps", []Query{{rate(requests, "", "version"), "{{version}}"}}},
 			{"Failed by who answered", "5xx.", "reqps", []Query{{rate(requests, `status=~"5.."`, "version"), "{{version}}"}}},
 			{"Time by who answered, 99 of 100", "", "s", []Query{{quantile(0.99, requestSeconds, "", "version"), "{{version}}"}}},
+			{"Traffic of releases", "The part of its configured traffic that a stage gets: below 1 it did worse than stable.", "percentunit", []Query{{"min by (route, stage) (gateway_gray_share)", "{{route}} {{stage}}"}}},
 			{"Traffic lost", "Stages that did worse than stable.", "short", []Query{{"sum by (route, stage) (increase(gateway_gray_falls_total[$__rate_interval]))", "{{route}} {{stage}}"}}},
 			{"Fallbacks", "Answers in a service's place.", "reqps", []Query{{rate("gateway_fallback_answers_total", "", "route, kind"), "{{route}} {{kind}}"}}},
 			{"Breakers", "0 closed, 1 open, 2 half-open.", "short", []Query{{"max by (route) (gateway_breaker_state)", "{{route}}"}}},
+			{"Room at a service", "Requests in flight to it, and how many may be: the gateway's adaptive limit.", "short", []Query{
+				{"sum by (target) (gateway_overload_in_flight)", "{{target}} in flight"}, {"sum by (target) (gateway_overload_limit)", "{{target}} at most"}}},
 		}},
 		{"What is owed", []Panel{
 			{"Effects that are open", "Charges and messages. Every replica shows all, so the largest counts.", "short", []Query{{"max by (service, channel) (sidecart_tasks_open)", "{{service}} {{channel}}"}}},
