@@ -9,40 +9,47 @@ import (
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
-// followStore asks the configuration store until ctx ends: at once, then every StoreEvery, and whenever the store tells of a change.
-// Asking is the truth; being told only makes it fast, because several stores tell nothing unless their server is set up for it.
+// followStore asks the configuration store until ctx ends, whatever becomes of it or of the sidecar meanwhile.
 func (w *Watcher) followStore(ctx context.Context) {
-	told := make(chan struct{}, 1)
 	for ctx.Err() == nil {
-		there := w.askStore(ctx)
-		watching, stop := context.WithCancel(ctx)
-		over := make(chan struct{})
-		go func() {
-			defer close(over)
-			if !there {
-				return
-			}
-			err := w.deps.Store.WatchConfiguration(watching, StoreComponent, StoreItem, func() {
-				select {
-				case told <- struct{}{}:
-				default:
-				}
-			})
-			w.deps.Log.Debug("the configuration store is no longer watched", slog.Any("error", err))
-		}()
-		w.askOn(ctx, there, told, over)
-		stop()
-		<-over
+		switch w.askStore(ctx) {
+		case storeAbsent:
+			pause(ctx, w.cfg.StoreAgain)
+		case storeUnreachable: // at the start, the sidecar is often later than we are
+			pause(ctx, w.cfg.Every)
+		default:
+			w.watchStore(ctx)
+		}
 	}
 }
 
-// askOn asks again and again until ctx or the watch ends, or an absent store is to be looked for again.
-func (w *Watcher) askOn(ctx context.Context, there bool, told, over <-chan struct{}) {
-	wait := w.cfg.StoreEvery
-	if !there {
-		wait, over = w.cfg.StoreAgain, nil
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
 	}
-	tick := time.NewTicker(wait)
+}
+
+// watchStore asks every StoreEvery, and whenever the store tells of a change, until it cannot be reached or no longer tells. Asking is
+// the truth; being told only makes it fast, because a store may tell nothing unless its server is set up for it.
+func (w *Watcher) watchStore(ctx context.Context) {
+	watching, stop := context.WithCancel(ctx)
+	told, over := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(over)
+		err := w.deps.Store.WatchConfiguration(watching, StoreComponent, StoreItem, func() {
+			select {
+			case told <- struct{}{}:
+			default:
+			}
+		})
+		w.deps.Log.Debug("the configuration store is no longer watched", slog.Any("error", err))
+	}()
+	defer func() { stop(); <-over }()
+	tick := time.NewTicker(w.cfg.StoreEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -50,28 +57,27 @@ func (w *Watcher) askOn(ctx context.Context, there bool, told, over <-chan struc
 			return
 		case <-told:
 		case <-tick.C:
-			if !there {
-				return
-			}
 			select {
-			case <-over: // watch anew
+			case <-over: // to be watched anew
 				return
 			default:
 			}
 		}
-		w.askStore(ctx)
+		if state := w.askStore(ctx); state == storeAbsent || state == storeUnreachable {
+			return
+		}
 	}
 }
 
-// askStore looks for the item, and tells whether there is a store at all. One that cannot be reached changes nothing.
-func (w *Watcher) askStore(ctx context.Context) (there bool) {
+// askStore looks for the item, and tells the state of the store. One that cannot be reached changes nothing.
+func (w *Watcher) askStore(ctx context.Context) (state string) {
 	value, found, err := w.deps.Store.ConfigurationItem(ctx, StoreComponent, StoreItem)
-	if ctx.Err() != nil {
-		return false
-	}
 	w.mu.Lock()
-	state, before, item := w.status.Store, w.status.Store, w.item
+	defer w.mu.Unlock()
+	before, item := w.status.Store, w.item
 	switch {
+	case ctx.Err() != nil:
+		return before
 	case errors.Is(err, sidecar.ErrNoStore):
 		state, w.item = storeAbsent, ""
 	case err != nil:
@@ -82,13 +88,11 @@ func (w *Watcher) askStore(ctx context.Context) (there bool) {
 		state, w.item = storeUsed, value
 	}
 	w.status.Store = state
-	changed := w.item != item
-	w.mu.Unlock()
 	if state != before {
 		w.deps.Log.Info("configuration store", slog.String("state", state), slog.Any("error", err))
 	}
-	if changed {
+	if w.item != item {
 		w.Nudge()
 	}
-	return state != storeAbsent
+	return state
 }
