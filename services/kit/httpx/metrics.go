@@ -135,10 +135,12 @@ func (i *identified) version() string {
 
 // route is the template of the route that the path matched, such as "/order/v1/orders/:id".
 func route(c echo.Context) string {
-	if path := c.Path(); path != "" {
+	switch path := c.Path(); path {
+	case "", "/*": // the latter is the gateway's, which matches by itself
+		return unmatched
+	default:
 		return path
 	}
-	return unmatched
 }
 
 // knownMethod bounds the method label.
