@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/sidecart/sidecart/services/account"
 	"github.com/sidecart/sidecart/services/datacopy"
 	"github.com/sidecart/sidecart/services/inventory"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
@@ -36,6 +37,7 @@ func copied() []datacopy.Service {
 		{Name: order.Name, Account: order.Account, Archive: &orders},
 		{Name: payment.Name, Account: payment.Account},
 		{Name: notify.Name, Account: notify.Account, Archive: &notifications},
+		{Name: account.Name, Account: account.Account},
 	}
 }
 

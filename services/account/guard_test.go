@@ -1,0 +1,84 @@
+package account
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sidecart/sidecart/services/account/accountapi"
+	"github.com/sidecart/sidecart/services/kit/errs"
+)
+
+func TestStrangersAreHeldUpAndKnownDevicesAreNot(t *testing.T) {
+	inWorld(t, options{}, func(w *world) {
+		_, tokens := w.ada()
+		for range failuresAllowed {
+			w.signIn(adasEmail, "wrong password", "").refused(401, accountapi.CodeWrongCredentials)
+		}
+		w.signIn(adasEmail, "wrong password", "").refused(429, accountapi.CodeTooManyFailures)
+		w.signIn(adasEmail, adasPassword, "").refused(429, accountapi.CodeTooManyFailures)
+		w.signIn(adasEmail, adasPassword, "made.up").refused(429, accountapi.CodeTooManyFailures)
+		again := w.signIn(adasEmail, adasPassword, tokens.Device).tokens(201)
+		assert.Equal(t, tokens.Device, again.Device, "the device stays the same one")
+
+		w.signUp("eve@example.com", "a password of eve's").is(201, nil)
+		eve := w.signIn("eve@example.com", "a password of eve's", "").tokens(201)
+		w.signIn(adasEmail, adasPassword, eve.Device).refused(429, accountapi.CodeTooManyFailures) // known elsewhere is a stranger here
+
+		w.leap(failureWindow)
+		w.signIn(adasEmail, adasPassword, "").tokens(201)
+	})
+}
+
+func TestADeviceThatGuessesIsHeldUpItself(t *testing.T) {
+	inWorld(t, options{}, func(w *world) {
+		_, tokens := w.ada()
+		for range failuresAllowed {
+			w.signIn(adasEmail, "wrong password", tokens.Device).refused(401, accountapi.CodeWrongCredentials)
+		}
+		w.signIn(adasEmail, adasPassword, tokens.Device).refused(429, accountapi.CodeTooManyFailures)
+		w.signIn(adasEmail, adasPassword, "").tokens(201)
+	})
+}
+
+func TestAnAddressWithoutAnAccountLooksLikeOneWith(t *testing.T) {
+	inWorld(t, options{}, func(w *world) {
+		w.ada()
+		for i := range failuresAllowed + 2 {
+			with, without := w.signIn(adasEmail, "wrong password", ""), w.signIn("nobody@example.com", "wrong password", "")
+			require.Equal(t, with.status, without.status, "attempt %d", i)
+			require.Equal(t, with.header.Get("Retry-After"), without.header.Get("Retry-After"))
+		}
+	})
+}
+
+func TestAttemptsAtTheSameTimeAreCounted(t *testing.T) {
+	g := newGuard(func() time.Time { return time.Time{} })
+	who := watched{account: "a"}
+	for range failuresAllowed {
+		require.NoError(t, g.attempt(who)) // none of them is judged yet
+	}
+	err := g.attempt(who)
+	require.Error(t, err)
+	assert.Equal(t, failureWindow, errs.From(err).RetryAfter)
+	g.undo(who)
+	require.NoError(t, g.attempt(who), "what was not judged does not count")
+	g.succeeded(who)
+	require.NoError(t, g.attempt(who))
+}
+
+func TestWhatIsWatchedIsBounded(t *testing.T) {
+	now := time.Time{}
+	g := newGuard(func() time.Time { return now })
+	for i := range maxWatched {
+		require.NoError(t, g.attempt(watched{account: fmt.Sprint(i)}))
+	}
+	require.NoError(t, g.attempt(watched{account: "one more"}))
+	assert.Len(t, g.watched, maxWatched)
+	now = now.Add(failureWindow)
+	require.NoError(t, g.attempt(watched{account: "later"}))
+	assert.Len(t, g.watched, 1, "what is over makes room first")
+}
