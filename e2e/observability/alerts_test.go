@@ -66,7 +66,9 @@ var cases = map[string]alertCase{
 	"CanaryFell": {at: "8m", fires: given{`gateway_gray_falls_total{route="placeOrder",stage="canary"}`: "0 0 1 1 1 1 1 1 1 1"},
 		labels: of("route", "placeOrder", "stage", "canary"), quiet: stays(`gateway_gray_falls_total{route="placeOrder",stage="canary"}`)},
 	"ContractIsRefused": {at: "5m", fires: given{`gateway_contract_refused{of="order"}`: "1x10"}, labels: of("of", "order"), quiet: given{`gateway_contract_refused{of="order"}`: "0x10"}},
-	"RulesAreRefused":   {at: "5m", fires: given{`gateway_rules_refused`: "1x10"}, quiet: given{`gateway_rules_refused`: "0x10"}},
+	"AnswersBreakTheirContract": {at: "12m", fires: rises(`gateway_answers_checked_total{version="order",result="bad"}`), labels: of("version", "order"),
+		quiet: rises(`gateway_answers_checked_total{version="order",result="good"}`)},
+	"RulesAreRefused": {at: "5m", fires: given{`gateway_rules_refused`: "1x10"}, quiet: given{`gateway_rules_refused`: "0x10"}},
 	"TokensAreRefused": {at: "20m", fires: given{`sidecart_tokens_refused_total{reason="signature"}`: "0+60x30", `sidecart_tokens_accepted_total`: "0+6x30"},
 		quiet: given{`sidecart_tokens_refused_total{reason="signature"}`: "0+6x30", `sidecart_tokens_accepted_total`: "0+60x30"}},
 
