@@ -124,7 +124,7 @@ var cases = map[string]alertCase{
 		quiet: given{`process_start_time_seconds{instance="a"}`: "0 0 200 200 200 200 200 200 200 200 200"}},
 	"ProcessIsNotReady": {at: "8m", fires: given{`sidecart_ready{instance="a",service="host"}`: "0x10"}, labels: of("instance", "a"),
 		quiet: given{`sidecart_ready{instance="a",service="host"}`: "0 0 1x9"}},
-	"ProcessIsInDanger": {at: "5m", fires: given{`sidecart_process_unhealthy{instance="a",service="host"}`: "1x10"}, labels: of("instance", "a"),
+	"ProcessIsInDanger": {at: "8m", fires: given{`sidecart_process_unhealthy{instance="a",service="host"}`: "1x10"}, labels: of("instance", "a"),
 		quiet: given{`sidecart_process_unhealthy{instance="a",service="host"}`: "0x10"}},
 	"ProcessIsStrained": {at: "20m", fires: given{`sidecart_process_level{instance="a",service="host",signal="cpu"}`: "1x30"}, labels: of("instance", "a", "signal", "cpu"),
 		quiet: given{`sidecart_process_level{instance="a",service="host",signal="cpu"}`: "0x30"}},
