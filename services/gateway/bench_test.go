@@ -34,7 +34,7 @@ func BenchmarkRequest(b *testing.B) {
 	require.NoError(b, err)
 	fast.book = s.book
 	body := []byte(`{"name":"` + strings.Repeat("y", 239) + `"}`)
-	asked := httptest.NewRequest(http.MethodPost, "/v1/things", nil)
+	asked := httptest.NewRequest(http.MethodPost, "http://localhost/v1/things", nil)
 	asked.ContentLength = int64(len(body))
 	asked.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"key-1"}, "User-Agent": {"bench"}, "Content-Length": {"250"}}
 	b.ReportAllocs()

@@ -37,10 +37,12 @@ func showAsset(c echo.Context, a contracts.Asset) error {
 	h.Set("ETag", a.ETag)
 	h.Set(echo.HeaderCacheControl, "no-cache") // keep it, but ask whether it is still the same
 	secure(h)
+	body := a.Body.Encode(h, c.Request().Header.Get(echo.HeaderAcceptEncoding))
 	if httpx.HasTag(c.Request().Header, a.ETag) {
+		h.Del(echo.HeaderContentEncoding) // there is nothing to encode
 		return c.NoContent(http.StatusNotModified)
 	}
-	return c.Blob(http.StatusOK, a.ContentType, a.Body)
+	return c.Blob(http.StatusOK, a.ContentType, body)
 }
 
 // showStart tells a newcomer where to go, in JSON unless HTML is preferred.

@@ -86,8 +86,8 @@ func TestTheRealContractsGoTogether(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, set.Twice)
 	if dir := os.Getenv("SIDECART_DOCS_OUT"); dir != "" {
-		require.NoError(t, os.WriteFile(dir+"/docs.html", set.Page.Body, 0o600))
-		require.NoError(t, os.WriteFile(dir+"/openapi.json", set.OpenAPI.Body, 0o600))
+		require.NoError(t, os.WriteFile(dir+"/docs.html", set.Page.Body.Plain(), 0o600))
+		require.NoError(t, os.WriteFile(dir+"/openapi.json", set.OpenAPI.Body.Plain(), 0o600))
 	}
 }
 

@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"net/http"
 	"strings"
 
@@ -48,6 +51,7 @@ type stage struct {
 func (s *Service) stages() []stage {
 	return []stage{
 		{"match", s.match, false},               // which operation of which contract is it?
+		{"host", s.ownName, false},              // no name of somebody else's leads here
 		{"origin", s.sameOrigin, false},         // no page of another site changes anything here
 		{"room", s.room, true},                  // what would be refused below costs nothing more
 		{"body", s.readBody, false},             // all of it, so that a slow sender holds no place below
@@ -70,6 +74,7 @@ func (s *Service) serve(c echo.Context) error {
 			return err
 		}
 	}
+	defer s.within(x)()
 	if x.op.Service == Name {
 		ticket, err := s.protect.guard.Admit(Name, x.priority)
 		if err != nil {
@@ -120,6 +125,19 @@ func (s *Service) sameOrigin(x *exchange) error {
 	return nil
 }
 
+// within gives the request what the rules allow its operation in time, if that is less than it has, until the function that it
+// gives is called. Whoever is asked for the answer has no longer than that.
+func (s *Service) within(x *exchange) (done func()) {
+	budget := s.file.Load().Routes[x.op.ID].Budget
+	if budget == 0 {
+		return func() {}
+	}
+	r := x.c.Request()
+	ctx, cancel := context.WithTimeout(r.Context(), budget)
+	x.c.SetRequest(r.WithContext(ctx))
+	return cancel
+}
+
 // readBody reads the body whole. A slow sender takes nobody's place and holds only its own connection and memory for what
 // has come of its body (requestAtOnce at the least), until the server's read deadline.
 func (s *Service) readBody(x *exchange) (err error) {
@@ -130,7 +148,7 @@ func (s *Service) readBody(x *exchange) (err error) {
 	return nil
 }
 
-// fillParams gives the gateway's own handlers their path parameters, as Echo would.
+// fillParams gives the gateway's own handlers their path parameters and the body, as Echo would.
 func (s *Service) fillParams(x *exchange) {
 	var names, values []string
 	for i, t := range x.op.Segments {
@@ -142,6 +160,7 @@ func (s *Service) fillParams(x *exchange) {
 	x.c.SetParamNames(names...)
 	x.c.SetParamValues(values...)
 	x.c.Request().URL.RawPath = "" // the values are decoded already
+	x.c.Request().Body = io.NopCloser(bytes.NewReader(x.body))
 }
 
 func notAllowed(c echo.Context, allow string) error {

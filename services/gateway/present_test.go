@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -100,6 +101,22 @@ func TestAnswersAreMappedAndCompressed(t *testing.T) {
 	assert.True(t, bytes.HasPrefix(plain, []byte(`{"i":[{"id":"g0"},{"id":"g1"}`)), string(plain[:40]))
 
 	problem(t, ask(s, "GET", "/v1/goods?limit=0", "", "X-Client", "mini", "Accept-Encoding", "gzip"), 400, errs.CodeInvalidRequest)
+}
+
+func TestPagesAreCompressedToo(t *testing.T) {
+	s, _ := ruled(t, &upstreams{handlers: map[string]http.Handler{"shop": marketStub(1)}}, presented)
+	plain := ask(s, "GET", "/openapi.json", "")
+	short := ask(s, "GET", "/openapi.json", "", "Accept-Encoding", "br, gzip;q=0.5")
+	assert.Equal(t, "br", short.Header().Get("Content-Encoding"))
+	assert.Less(t, short.Body.Len(), plain.Body.Len()/4)
+	assert.Equal(t, "W/"+plain.Header().Get("ETag"), short.Header().Get("ETag"))
+	for _, w := range []*httptest.ResponseRecorder{plain, short} {
+		assert.Equal(t, "Accept-Encoding", w.Header().Get("Vary"))
+		same := ask(s, "GET", "/openapi.json", "", "Accept-Encoding", "br", "If-None-Match", w.Header().Get("ETag"))
+		assert.Equal(t, http.StatusNotModified, same.Code)
+		assert.Empty(t, same.Header().Get("Content-Encoding"))
+		assert.Equal(t, "Accept-Encoding", same.Header().Get("Vary"))
+	}
 }
 
 func TestScreens(t *testing.T) {

@@ -119,6 +119,8 @@ type Service struct {
 	file      atomic.Pointer[rules.File] // in use; not nil
 	releases  *gray.Router
 	answers   *answerChecks
+	hostname  string  // of Address
+	loopback  bool    // nobody but this machine reaches it
 	before    []stage // see stages
 	protect   *protection
 	present   *presentation
@@ -145,6 +147,8 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		cfg: cfg, deps: deps, log: deps.Log, closed: true,
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
+	s.hostname, _, _ = net.SplitHostPort(cfg.Address) // validate looked at it
+	s.loopback = isLoopback(s.hostname)
 	if deps.Client != nil {
 		s.transport = deps.Client.Transport
 	}
@@ -158,7 +162,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	s.local = map[string]echo.HandlerFunc{
 		"listServices": s.listServices, "listParked": s.listParked, "retryParked": s.resolveParked("retry"),
 		"discardParked": s.resolveParked("discard"), "retryAllParked": s.resolveAllParked("retry"), "discardAllParked": s.resolveAllParked("discard"),
-		"forgetFollower": s.forgetFollower, "listBrokers": s.listBrokers, "showRules": s.showRules, "listReleases": s.showGray,
+		"forgetFollower": s.forgetFollower, "listBrokers": s.listBrokers, "listContracts": s.listContracts, "acceptContract": s.acceptContract, "showRules": s.showRules, "listReleases": s.showGray,
 	}
 	s.book, err = contracts.NewBook(contracts.Config{
 		Services: cfg.Services, Every: cfg.RefreshEvery, AskWithin: cfg.StatusWithin, Base: cfg.base(), Own: s.own, StartAfter: cfg.StartAnyway,

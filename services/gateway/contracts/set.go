@@ -7,6 +7,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sidecart/sidecart/services/gateway/compress"
 )
 
 // Set is everything that follows from the contracts which are in use. It is not changed once it is made.
@@ -24,12 +26,12 @@ type Set struct {
 // Asset is a document that is made once and served often.
 type Asset struct {
 	ContentType string
-	Body        []byte
-	ETag        string
+	Body        *compress.Page
+	ETag        string // a strong one, in its quotes
 }
 
 func newAsset(contentType string, body []byte) Asset {
-	return Asset{ContentType: contentType, Body: body, ETag: etagOf(body)}
+	return Asset{ContentType: contentType, Body: compress.NewPage(body), ETag: `"` + etagOf(body) + `"`}
 }
 
 // Extra says what the gateway offers beside the contracts that a Set has just joined: operations of its own making (see
