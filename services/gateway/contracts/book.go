@@ -162,6 +162,7 @@ func (b *Book) take(ctx context.Context, name string, f fetched) bool {
 	e := b.entries[name]
 	switch {
 	case errors.Is(f.err, errNoContract):
+		e.asked = "" // when it has one again, it has to be seen, even if it is the former
 		changed := !e.learned || e.use != nil
 		if changed && e.use != nil {
 			return b.refuse(e, nil, Refusal{Reasons: []string{"the service says that it has no contract any more"}}, name)
