@@ -18,6 +18,9 @@
 // command was taken: another replica may have decided that very command. After an unknown outcome such an answer first
 // writes an empty segment, which keeps the late write from landing behind it.
 //
+// Commands of many callers share a segment, and each of its events says on whose behalf it is, or nothing: the segment's trace is said only
+// where all have one cause (callers.go). Decide is told the caller's trace, for what it asks to be done later; Apply is not.
+//
 // # Why numbers can be believed
 //
 // Trimming makes holes, and a hole would win a create-only write. A writer or reader that has not known the head

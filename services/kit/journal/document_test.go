@@ -86,6 +86,25 @@ func TestDocumentsKeepTheirSegments(t *testing.T) {
 	}
 }
 
+// A release from before events had traces reads segments that have them: it passes over what it does not know.
+func TestAnEarlierReleasePassesOverTraces(t *testing.T) {
+	s := reservations(2)
+	s.Events[1].Trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	value, err := s.encode(SegmentVersion)
+	require.NoError(t, err)
+	var earlier struct {
+		Events []struct {
+			Type string         `json:"type"`
+			Data jsontext.Value `json:"data"`
+		} `json:"events"`
+	}
+	require.NoError(t, json.Unmarshal(value, &earlier))
+	for i, e := range s.Events {
+		assert.Equal(t, e.Type, earlier.Events[i].Type)
+		assert.JSONEq(t, string(e.Data), string(earlier.Events[i].Data))
+	}
+}
+
 // What does not shrink is not packed.
 func TestNoiseIsNotPacked(t *testing.T) {
 	s := reservations(0)
