@@ -98,6 +98,12 @@ func Benchmarks() []Benchmark {
 			},
 		},
 		{
+			Name: "crowd", About: "orders through the gateway in an open loop at twice and five times the capacity that the same turn found", Stock: plenty, Kind: Orders,
+			Who:    []string{"sidecart"},
+			Phases: []Phase{{Label: capacity}, {Label: "2×", Clients: openClients, Times: 2}, {Label: "5×", Clients: openClients, Times: 5}},
+			Goals:  []Goal{goodput("sidecart/embedded", "2×", 0.85, 0.95), goodput("sidecart/embedded", "5×", 0.85, 0.95)},
+		},
+		{
 			Name: "clients", About: "reservations against the number of clients, closed loop", Stock: plenty,
 			Who:  []string{"sidecart", "nothing", "lua-idem", "postgres"},
 			Axis: Axis{"clients, in doublings: 0 is 1, 4 is 16, 8 is 256", func(p Phase) float64 { return math.Log2(float64(p.Clients)) }},

@@ -57,14 +57,14 @@ func (p *protection) rule(x *exchange) (overload.Route, overload.Priority) {
 	return r, overload.DefaultPriority(x.op.Method, x.op.Template)
 }
 
-// room refuses what there would be no place for. What could still be told something in the service's place goes on.
+// room refuses what there would be no place for, before anything is done for it. What can be told something in the service's place
+// goes on.
 func (s *Service) room(x *exchange) error {
 	_, x.priority = s.protect.rule(x)
-	err := s.protect.guard.Room(x.op.Service, x.priority)
-	if err != nil && s.protect.fallbacks.Has(x.op.ID) {
+	if s.protect.fallbacks.Has(x.op.ID) {
 		return nil
 	}
-	return err
+	return s.protect.guard.Room(x.c.Request().Context(), x.op.Service, x.priority)
 }
 
 // allow takes from the client's token buckets: the caller's, or the address's where nobody has said who asks.

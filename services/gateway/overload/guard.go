@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"context"
 	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
@@ -21,11 +22,12 @@ const CodeTooMany = "too_many_requests"
 
 // Deps is what a Guard is given.
 type Deps struct {
-	Services []string              // behind the gateway; a request to another one is not limited
-	Now      func() time.Time      // default time.Now
-	Ready    func() error          // nil: ready. Until then a configured warm-up refuses everything
-	Jitter   func(n int64) int64   // 0..n-1, so that callers do not all come back at once; default random
-	Metrics  prometheus.Registerer // nil: none are registered
+	Services []string                             // behind the gateway; a request to another one is not limited
+	Now      func() time.Time                     // default time.Now
+	Ready    func() error                         // nil: ready. Until then a configured warm-up refuses everything
+	Jitter   func(n int64) int64                  // 0..n-1, so that callers do not all come back at once; default random
+	Wait     func(context.Context, time.Duration) // until then or the context's end; default by the clock
+	Metrics  prometheus.Registerer                // nil: none are registered
 }
 
 // Guard lets requests in, or not. It is safe for concurrent use.
@@ -37,6 +39,7 @@ type Guard struct {
 	limits  map[string]*limit // by service; not changed
 	routes  sync.Map          // route → *atomic.Int64, the instant at which the bucket of all clients is full
 	total   atomic.Int64      // in flight, of all services
+	held    atomic.Int64      // see Room
 	ready   atomic.Bool
 	rules   atomic.Pointer[rules]
 	metrics *metrics
@@ -54,6 +57,9 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Wait == nil {
+		deps.Wait = wait
+	}
 	if deps.Jitter == nil {
 		deps.Jitter = rand.Int64N
 	}
@@ -66,6 +72,15 @@ func New(cfg Config, deps Deps) (*Guard, error) {
 	var err error
 	g.metrics, err = newMetrics(g)
 	return g, err
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 func rulesOf(cfg Config) *rules {
@@ -117,20 +132,47 @@ type Ticket struct {
 	began int64
 }
 
-// Room refuses a request for which there would be no place now, as Admit does, but takes none: so that what will be refused has its
-// body not read and its token not looked at, and what is slow to send its body holds nobody's place.
-func (g *Guard) Room(service string, p Priority) error {
+// A request for which there is no place is looked at a second time after holdAtLeast to twice of that, and refused then. Who is
+// refused at once is back at once, and to refuse costs a fifth of what an order costs: 1,024 connections that asked again and again
+// took most of two processors for nothing (docs/overload.md). So somebody who does not heed Retry-After asks ten times a second for
+// each connection, and a burst that is over by then is not refused at all. Held requests hold a connection and no body; beyond maxHeld
+// nobody is held.
+const (
+	holdAtLeast = 75 * time.Millisecond
+	maxHeld     = 4096
+)
+
+// Room refuses a request for which there is no place, as Admit does, but takes none: so that what will be refused has its body not
+// read and its token not looked at, and what is slow to send its body holds nobody's place. It waits as holdAtLeast says.
+func (g *Guard) Room(ctx context.Context, service string, p Priority) error {
+	why, message := g.lacks(service, p)
+	if why == "" {
+		return nil
+	}
+	if g.held.Add(1) <= maxHeld {
+		g.deps.Wait(ctx, holdAtLeast+time.Duration(g.deps.Jitter(int64(holdAtLeast))))
+		if why, message = g.lacks(service, p); why == "" {
+			g.held.Add(-1)
+			return nil
+		}
+	}
+	g.held.Add(-1)
+	return g.refuse(p, why, message)
+}
+
+// lacks names the bound that has no room; "" when all have.
+func (g *Guard) lacks(service string, p Priority) (why, message string) {
 	r := g.rules.Load()
 	if r.WarmUp.Probe > 0 && !g.isReady() {
-		return g.refuse(p, "starting", "the shop is just opening; try again shortly")
+		return "starting", startingMessage
 	}
 	if g.total.Load() >= r.most(p) {
-		return g.refuse(p, "full", busyMessage)
+		return "full", busyMessage
 	}
 	if l := g.limits[service]; l != nil && !l.room(p, l.inFlight.Load()+1) {
-		return g.refuse(p, "limit", busyMessage)
+		return "limit", busyMessage
 	}
-	return nil
+	return "", ""
 }
 
 // Admit gives a request to a service its place, or refuses it at once: 503, code overloaded, with Retry-After of one to three seconds.
@@ -138,7 +180,7 @@ func (g *Guard) Room(service string, p Priority) error {
 func (g *Guard) Admit(service string, p Priority) (Ticket, error) {
 	r := g.rules.Load()
 	if r.WarmUp.Probe > 0 && !g.isReady() {
-		return Ticket{}, g.refuse(p, "starting", "the shop is just opening; try again shortly")
+		return Ticket{}, g.refuse(p, "starting", startingMessage)
 	}
 	if g.total.Add(1) > r.most(p) {
 		g.total.Add(-1)
@@ -157,7 +199,10 @@ func (r *rules) most(p Priority) int64 {
 	return max(1, int64(float64(r.Concurrency.Max)*shareOf[p]))
 }
 
-const busyMessage = "there is more to do than can be done at the moment; nothing was changed; try again shortly"
+const (
+	startingMessage = "the shop is just opening; try again shortly"
+	busyMessage     = "there is more to do than can be done at the moment; nothing was changed; try again shortly"
+)
 
 func (g *Guard) isReady() bool {
 	if g.ready.Load() {

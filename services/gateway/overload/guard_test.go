@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -79,10 +80,33 @@ func TestOneServiceDoesNotTakeThePlacesOfAnother(t *testing.T) {
 	require.NoError(t, err, "the last place is for who pays")
 	_, err = g.Admit("inventory", Low)
 	require.NoError(t, err)
-	assert.Error(t, g.Room("order", High), "what would be refused can be told beforehand")
-	assert.NoError(t, g.Room("inventory", High))
+	assert.Error(t, g.Room(t.Context(), "order", High), "what would be refused can be told beforehand")
+	assert.NoError(t, g.Room(t.Context(), "inventory", High))
 	assert.EqualValues(t, 10, g.limits["order"].inFlight.Load(), "and takes no place")
 	assert.EqualValues(t, 11, g.total.Load())
+}
+
+func TestWhoFindsNoPlaceIsLookedAtOnceMore(t *testing.T) {
+	var held []time.Duration
+	var during func()
+	g, _ := guardOf(t, Config{Concurrency: Concurrency{Start: 1, Max: 1000}}, Deps{
+		Services: []string{"order"}, Jitter: func(n int64) int64 { return n - 1 },
+		Wait: func(_ context.Context, d time.Duration) { held = append(held, d); during() },
+	})
+	ticket, err := g.Admit("order", High)
+	require.NoError(t, err)
+	during = func() { ticket.Done(Answered) }
+	require.NoError(t, g.Room(t.Context(), "order", High), "the burst is over")
+	ticket, err = g.Admit("order", High)
+	require.NoError(t, err)
+	during = func() {}
+	require.Error(t, g.Room(t.Context(), "order", High))
+	assert.Equal(t, []time.Duration{2*holdAtLeast - 1, 2*holdAtLeast - 1}, held)
+	g.held.Store(maxHeld)
+	require.Error(t, g.Room(t.Context(), "order", High))
+	assert.Len(t, held, 2, "no more than so many are held")
+	assert.EqualValues(t, maxHeld, g.held.Load())
+	ticket.Done(Answered)
 }
 
 func TestAllServicesTogetherHaveABound(t *testing.T) {

@@ -198,6 +198,7 @@ func fromEcho(err error, c echo.Context) *errs.Error {
 func logFailure(c echo.Context, log *slog.Logger, e *errs.Error, err error) {
 	level := slog.LevelDebug
 	switch {
+	case e.Code == errs.CodeOverloaded: // counted by who refuses; a line for each would cost more than the refusal
 	case e.Kind == errs.Unavailable:
 		level = slog.LevelWarn // full, starting, or cut off: it passes
 	case e.Kind.Status() >= http.StatusInternalServerError:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,8 +91,9 @@ func TestWorkerGivesUpAtOnceWhenToldSo(t *testing.T) {
 func TestWorkerWaitsAsLongAsTheWayIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tasks, outage = 40, 20 * time.Minute
-		began, tries, commits := time.Now(), 0, 0
+		began := time.Now()
 		nextTry := began
+		var tries, commits atomic.Int64
 		l := newLedger(2)
 		w := &world{}
 		w.do = func(_ context.Context, t task.Task) task.Outcome {
@@ -104,25 +106,25 @@ func TestWorkerWaitsAsLongAsTheWayIsClosed(t *testing.T) {
 				return task.NotNow("resting")
 			default:
 				nextTry = now.Add(5 * time.Second)
-				tries++
+				tries.Add(1)
 				return task.TryAgain("down")
 			}
 		}
 		for i := range tasks {
 			l.put(i%2, task.New(fmt.Sprint(i), time.Now()))
 		}
-		l.after = func(any) error { commits++; return nil }
+		l.after = func(any) error { commits.Add(1); return nil }
 		stop := begin(t, l, w, task.Config{Writer: "me", MaxInFlight: 4})
 		defer stop()
 		<-time.After(outage) // of the bubble
 		synctest.Wait()
-		require.Greater(t, tries, int(outage/(10*time.Second)), "it is tried all the while")
-		require.Less(t, commits, 2*int(outage/time.Second), "failed tries and leases of a few, not a commit for each task and second")
+		require.Greater(t, tries.Load(), int64(outage/(10*time.Second)), "it is tried all the while")
+		require.Less(t, commits.Load(), 2*int64(outage/time.Second), "failed tries and leases of a few, not a commit for each task and second")
 		<-time.After(2 * task.MaxBackOff) // of the bubble
 		synctest.Wait()
 		parked := l.set(0).ParkedLen() + l.set(1).ParkedLen()
 		require.Equal(t, tasks, len(l.done)+parked)
-		require.LessOrEqual(t, parked, tries/task.MaxFailures, "only what was itself tried often enough")
+		require.LessOrEqual(t, parked, int(tries.Load())/task.MaxFailures, "only what was itself tried often enough")
 	})
 }
 
