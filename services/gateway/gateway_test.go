@@ -19,6 +19,7 @@ import (
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
+	"github.com/sidecart/sidecart/services/kit/identity"
 )
 
 // upstreams are the services behind the gateway, by name; one that is missing cannot be reached.
@@ -131,7 +132,18 @@ components:
     Problem: {description: bad, content: {application/problem+json: {schema: {$ref: '#/components/schemas/Same'}}}}
 `
 
-// gatewayOf makes a gateway that has learned the contracts of these services.
+// as makes everybody who asks this caller, without a token.
+func as(s *Service, caller identity.Caller) {
+	s.before = s.stages()
+	for i := range s.before {
+		if s.before[i].name == "authenticate" {
+			s.before[i].do = func(x *exchange) error { x.caller = caller; return nil }
+		}
+	}
+}
+
+// gatewayOf makes a gateway that has learned the contracts of these services. Everybody who asks it is an operator (see as);
+// identify_test.go is about who asks.
 func gatewayOf(t testing.TB, u *upstreams, change func(*Config)) *Service {
 	t.Helper()
 	cfg := Config{}
@@ -145,7 +157,7 @@ func gatewayOf(t testing.TB, u *upstreams, change func(*Config)) *Service {
 	}
 	s, err := New(cfg, host.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: u}, Services: []string{Name, "shop"}})
 	require.NoError(t, err)
-	s.closed = false // see identify_test.go
+	as(s, identity.Caller{Subject: "olga", Roles: []string{identity.RoleOperator}})
 	s.book.Learn(t.Context())
 	return s
 }
@@ -405,6 +417,10 @@ func TestReadyWhenAllContractsAreKnownOrAfterAWhile(t *testing.T) {
 	assert.ErrorContains(t, s.Ready(), "bank")
 	u.set("bank", stub(bank, nil))
 	assert.True(t, s.book.Learn(t.Context()))
+	assert.ErrorContains(t, s.Ready(), "keys", "it could let nobody in")
+	account := newSigner(t)
+	u.set("account", account)
+	knowKeys(t, s, account)
 	assert.NoError(t, s.Ready())
 	assert.Equal(t, 200, ask(s, "GET", "/v1/things/a/bill", "").Code)
 	u.set("bank", nil) // it goes away: its paths stay known

@@ -34,7 +34,7 @@ func TestGRPCGoesThroughTheSameDoor(t *testing.T) {
 	rules := t.TempDir() + "/gateway.yaml"
 	require.NoError(t, os.WriteFile(rules, []byte("version: 1\nterminals: {web: {getItem: {keep: [/sku]}}}\n"), 0o600))
 	s := gatewayOf(t, u, func(c *Config) { c.GRPCAddress, c.RulesPath = "127.0.0.1:0", rules })
-	s.closed = true
+	s.before = s.stages()
 	address, server := s.PublicGRPC()
 	require.NotNil(t, server)
 	l, err := httpx.Listen(address)

@@ -75,16 +75,21 @@ func (a *signer) token(subject, tenant, role string, lasts time.Duration) string
 
 // closedGateway enforces what the contracts say, with the keys of an account service.
 func closedGateway(t testing.TB, u *upstreams, account *signer) *Service {
-	u.handlers["account"] = account
+	u.set("account", account)
 	s := gatewayOf(t, u, nil)
-	s.closed = true
+	s.before = s.stages()
+	knowKeys(t, s, account)
+	return s
+}
+
+// knowKeys has the gateway learn the keys of an account service, and keep them current until the test ends.
+func knowKeys(t testing.TB, s *Service, account *signer) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.verifier.Run(ctx) }()
 	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
 	probe := strings.TrimPrefix(account.token("probe", "", identity.RoleOperator, time.Hour), "Bearer ")
 	require.Eventually(t, func() bool { _, _, err := s.verifier.Verify(t.Context(), probe); return err == nil }, waitAtMost, waitStep)
-	return s
 }
 
 func TestWhoMayCallWhat(t *testing.T) {

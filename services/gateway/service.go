@@ -114,7 +114,6 @@ type Service struct {
 	own       *contracts.Contract
 	book      *contracts.Book
 	verifier  *identity.Verifier
-	closed    bool // operations are for those whom their contracts name; false only in tests of other things
 	rules     *rules.Watcher
 	file      atomic.Pointer[rules.File] // in use; not nil
 	releases  *gray.Router
@@ -144,7 +143,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, deps: deps, log: deps.Log, closed: true,
+		cfg: cfg, deps: deps, log: deps.Log,
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	s.hostname, _, _ = net.SplitHostPort(cfg.Address) // validate looked at it
@@ -228,7 +227,7 @@ func (s *Service) Ready() error {
 	if err := s.book.Ready(); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	if err := s.verifier.Ready(); err != nil && s.closed && !s.book.StartAnyway() {
+	if err := s.verifier.Ready(); err != nil && !s.book.StartAnyway() {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	return nil
