@@ -51,8 +51,10 @@ func (p *protection) use(f *rules.File) {
 // rule is what the rules say of the request's operation, and how urgent it is.
 func (p *protection) rule(x *exchange) (overload.Route, overload.Priority) {
 	r := (*p.routes.Load())[x.op.ID]
-	if priority, err := overload.ParsePriority(r.Priority); err == nil {
-		return r, priority
+	if r.Priority != "" {
+		if priority, err := overload.ParsePriority(r.Priority); err == nil {
+			return r, priority
+		}
 	}
 	return r, overload.DefaultPriority(x.op.Method, x.op.Template)
 }

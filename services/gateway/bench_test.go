@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/kit/identity"
 )
 
 // instant answers every request at once with the same order.
@@ -26,17 +28,19 @@ func (t instant) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkRequest is what the gateway adds to a request, its listener's connection and the service apart.
+// BenchmarkRequest is what the gateway adds to a request with a token and a body, its listener's connection and the service apart.
 func BenchmarkRequest(b *testing.B) {
 	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(shop, nil)}}
-	s := gatewayOf(b, u, nil)
-	fast, err := New(s.cfg, host.Deps{Client: &http.Client{Transport: instant{bytes.Repeat([]byte("x"), 600)}}, Services: []string{Name}})
+	account := newSigner(b)
+	s := closedGateway(b, u, account)
+	fast, err := New(s.cfg, host.Deps{Now: time.Now, Client: &http.Client{Transport: instant{bytes.Repeat([]byte("x"), 600)}}, Services: []string{Name}})
 	require.NoError(b, err)
-	fast.book = s.book
+	fast.book, fast.verifier = s.book, s.verifier
 	body := []byte(`{"name":"` + strings.Repeat("y", 239) + `"}`)
 	asked := httptest.NewRequest(http.MethodPost, "http://localhost/v1/things", nil)
 	asked.ContentLength = int64(len(body))
-	asked.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"key-1"}, "User-Agent": {"bench"}, "Content-Length": {"250"}}
+	asked.Header = http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"key-1"}, "User-Agent": {"bench"}, "Content-Length": {"250"},
+		"Authorization": {account.token("olga", "", identity.RoleOperator, time.Hour)}}
 	b.ReportAllocs()
 	for b.Loop() {
 		r := *asked

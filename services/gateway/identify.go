@@ -45,7 +45,7 @@ func (s *Service) authorize(x *exchange) error {
 			return x.unknown
 		}
 		h.Set(echo.HeaderWWWAuthenticate, challenge)
-		return errs.New(errs.Unauthenticated, errs.CodeUnauthenticated, "this needs an access token, sent as Authorization: Bearer …; POST /v1/accounts/sign-in gives one")
+		return errs.New(errs.Unauthenticated, errs.CodeUnauthenticated, "this needs an access token, sent as Authorization: Bearer …; POST /v1/accounts/sessions gives one")
 	}
 	ofShop := x.op.Service == Name && !slices.Contains(x.op.Roles, identity.RoleCustomer)
 	if !x.caller.Allowed(x.op.Roles) || ofShop && !(identity.Owner{}).Admits(x.caller) {
