@@ -32,7 +32,7 @@ var kitMutants = []mutant{
 			"_, err := s.bindings.Invoke(ctx, bindingMail, \"create\", []byte(mailBody(m, httpx.TraceID(ctx))), map[string]string{\n" +
 				"\t\t\"emailFrom\": s.from, \"emailTo\": m.To, \"subject\": plain(m.Subject),\n\t})\n\tif err != nil {",
 			"go func() {\n\t\t_, _ = s.bindings.Invoke(context.WithoutCancel(ctx), bindingMail, \"create\", []byte(mailBody(m, httpx.TraceID(ctx))), map[string]string{\n" +
-				"\t\t\t\"emailFrom\": s.from, \"emailTo\": m.To, \"subject\": plain(m.Subject),\n\t\t})\n\t}()\n\tif ctx.Err() != nil {",
+				"\t\t\t\"emailFrom\": s.from, \"emailTo\": m.To, \"subject\": plain(m.Subject),\n\t\t})\n\t}()\n\tif err := ctx.Err(); err != nil {",
 		}},
 	},
 	{
