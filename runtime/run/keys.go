@@ -29,12 +29,16 @@ var keysReaders = []string{"account", "sidecart"}
 // accountKeys gives the entry of the environment with the key set for the sidecar of an app that reads it, and makes the set
 // the first time. It is nothing where the caller or the shell names one.
 func (s *Stack) accountKeys(app *App, entries map[string]string) ([]string, error) {
-	if !slices.Contains(keysReaders, app.ID) || filepath.Base(app.Command[0]) != keysProgram || entries[keysEnv] != "" || os.Getenv(keysEnv) != "" {
+	if !slices.Contains(keysReaders, app.ID) || entries[keysEnv] != "" || os.Getenv(keysEnv) != "" {
+		return nil, nil
+	}
+	maker := s.keysMaker(app)
+	if maker == "" {
 		return nil, nil
 	}
 	path := filepath.Join(s.data.Path, KeysFile)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := makeKeys(program(app.Dir, app.Command[0]), app.Dir, path); err != nil {
+		if err := makeKeys(maker, app.Dir, path); err != nil {
 			return nil, err
 		}
 	}
@@ -50,6 +54,21 @@ func (s *Stack) accountKeys(app *App, entries map[string]string) ([]string, erro
 		return nil, fmt.Errorf("key set: %w", err)
 	}
 	return []string{keysEnv + "=" + string(document)}, nil
+}
+
+// keysMaker is the program that makes a key set: this project's own, where its folder is known, because the app's may be another
+// build or an older release; else the app's, if it is one of ours. "" is neither.
+func (s *Stack) keysMaker(app *App) string {
+	if s.opts.Programs != "" {
+		own := filepath.Join(s.opts.Programs, keysProgram)
+		if _, err := os.Stat(own); err == nil {
+			return own
+		}
+	}
+	if filepath.Base(app.Command[0]) == keysProgram {
+		return program(app.Dir, app.Command[0])
+	}
+	return ""
 }
 
 // makeKeys has the service's program write a new key set.

@@ -33,6 +33,21 @@ func TestKeysAreMadeOnceAndGivenToWhoReadsThem(t *testing.T) {
 	assert.Empty(t, env)
 }
 
+func TestKeysAreMadeByOurProgramForAnotherBuild(t *testing.T) {
+	t.Setenv(keysEnv, "")
+	ours := keyMaker(t, `echo ours >"$4"`)
+	s := &Stack{data: &dataDir{Path: t.TempDir()}, opts: Options{Programs: ours.Dir}}
+	for _, command := range []string{"./sidecart-with-more", "./sidecart"} {
+		env, err := s.accountKeys(&App{ID: "sidecart", Dir: t.TempDir(), Command: []string{command}}, nil)
+		require.NoError(t, err)
+		assert.Equal(t, []string{keysEnv + "=ours\n"}, env)
+	}
+	s.opts.Programs = t.TempDir()
+	env, err := s.accountKeys(&App{ID: "sidecart", Dir: t.TempDir(), Command: []string{"./another"}}, nil)
+	require.NoError(t, err)
+	assert.Empty(t, env, "a program that is not ours is asked for nothing")
+}
+
 func TestKeysOfTheCallersOwnStay(t *testing.T) {
 	t.Setenv(keysEnv, "")
 	app, s := keyMaker(t, "exit 9"), &Stack{data: &dataDir{Path: t.TempDir()}}
