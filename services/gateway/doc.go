@@ -4,11 +4,14 @@
 // merged from those contracts (/openapi.json), the same for people (/docs), and the operators' view of all services
 // (/v1/ops/…).
 //
-// Nothing is reachable but what a contract names: the gateway asks every service for its contract, and a path
-// that is in none of them is a 404, whatever routes a service has beside. Bodies, headers, time and the number of
-// requests in flight are bounded; headers that belong to one connection or to our own machinery are taken off in
-// both directions; an answer that is not our service's own never gets out. A change that a page of another site
-// made a browser ask for is refused (403, cross_origin).
+// Nothing is reachable but what a contract names (package contracts), whatever routes a service has beside. Every request goes
+// through the same stages in the same order (pipeline.go): who asks, whether there is room, whether they may, whether it is
+// as the contract says; then the service answers, in the release that the rules choose, and the answer is made to fit
+// its terminal. A gRPC call is such a request (package bridge), and so is each part of a screen. What may change without a
+// release stands in gateway.yaml (package rules). docs/gateway.md describes all of it, docs/adr/0015-gateway.md says why.
+//
+// Headers that belong to one connection or to our own machinery are taken off in both directions; an answer that is not our
+// service's own never gets out.
 //
 // When something fails: a service that cannot be reached is a 503 with Retry-After, code outcome_unknown if the
 // request may have changed something. A service whose contract has not been learned yet makes the gateway not
