@@ -54,7 +54,7 @@ var accountMutants = []mutant{
 		edits: []edit{{"f := g.watched[w]\n\tif f == nil", "w.device = \"\"\n\tf := g.watched[w]\n\tif f == nil"}},
 	},
 	{
-		name: "any-algorithm-of-any-key", file: "kit/identity/verifier.go", suite: "kit/identity", run: "^TestAForgedTokenIsRefused$",
+		name: "any-algorithm-of-any-key", file: "kit/identity/check.go", suite: "kit/identity", run: "^TestAForgedTokenIsRefused$",
 		why:   "a token is believed by the algorithm that it names itself",
 		edits: []edit{{"case err != nil || !slices.Contains(key.algs, jose.SignatureAlgorithm(header.Algorithm)):", "case err != nil:"}},
 	},
@@ -69,7 +69,7 @@ var accountMutants = []mutant{
 		edits: []edit{{"if !v.deps.Now().Before(known.expires) {", "if fresh && !v.deps.Now().Before(known.expires) {"}},
 	},
 	{
-		name: "any-kind-of-token", file: "kit/identity/verifier.go", suite: "kit/identity", run: "^TestAForgedTokenIsRefused$",
+		name: "any-kind-of-token", file: "kit/identity/check.go", suite: "kit/identity", run: "^TestAForgedTokenIsRefused$",
 		why:   "a JWT that was made for something else is an access token",
 		edits: []edit{{"wanted, kinds = Audience, []string{typ}", "wanted, kinds = Audience, []string{typ, \"JWT\"}"}},
 	},

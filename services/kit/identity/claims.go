@@ -42,7 +42,7 @@ func (c Claims) Check() error {
 	switch {
 	case c.Subject == "" || !validSubject(c.Subject):
 		return fmt.Errorf("the subject must be 1 to %d printable ASCII characters without spaces", MaxSubjectBytes)
-	case !validTenant(c.Tenant):
+	case !ValidTenant(c.Tenant):
 		return fmt.Errorf("the tenant must be up to %d lower-case letters, digits and dashes", MaxTenantBytes)
 	case len(c.Roles) == 0:
 		return errors.New("there must be a role")
@@ -63,7 +63,14 @@ func ValidRole(role string) bool {
 }
 
 // ValidTenant tells whether it can be a tenant's name; the empty one is the shop itself.
-func ValidTenant(tenant string) bool { return validTenant(tenant) }
+func ValidTenant(tenant string) bool {
+	for i := range len(tenant) {
+		if c := tenant[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return len(tenant) <= MaxTenantBytes
+}
 
 func validSubject(s string) bool {
 	for i := range len(s) {
@@ -72,15 +79,6 @@ func validSubject(s string) bool {
 		}
 	}
 	return len(s) <= MaxSubjectBytes
-}
-
-func validTenant(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return len(s) <= MaxTenantBytes
 }
 
 // audience is aud, which may be one string or a list of them (RFC 7519, 4.1.3).

@@ -72,7 +72,7 @@ func CheckIssuers(issuers []Issuer) []fault.Fault {
 				say("jwks_uri", "%v", err)
 			}
 		}
-		if !validTenant(is.Tenant) {
+		if !ValidTenant(is.Tenant) {
 			say("tenant", "must be up to %d lower-case letters, digits and dashes", MaxTenantBytes)
 		} else if is.Tenant != "" && is.TenantClaim != "" {
 			say("tenant", "goes not together with tenant_claim: leave one out")
@@ -123,7 +123,7 @@ func (is Issuer) caller(payload []byte, subject string) (Caller, error) {
 	}
 	if is.TenantClaim != "" {
 		tenant := words(dig(claims, is.TenantClaim))
-		if len(tenant) != 1 || tenant[0] == "" || !validTenant(tenant[0]) {
+		if len(tenant) != 1 || tenant[0] == "" || !ValidTenant(tenant[0]) {
 			return Caller{}, fmt.Errorf("its claim %s does not name a tenant", is.TenantClaim)
 		}
 		c.Tenant = tenant[0]
