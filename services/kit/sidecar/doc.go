@@ -1,5 +1,5 @@
-// Package sidecar is all that sidecart knows of Dapr's API: narrow ports (ports.go) for a state store, a broker
-// and output bindings, and a Client that speaks them to the sidecar over gRPC.
+// Package sidecar is all that sidecart knows of Dapr's API: narrow ports (ports.go, secrets.go) for a state store, a broker,
+// output bindings and secrets, and a Client that speaks them to the sidecar over gRPC.
 //
 // In: keys, JSON documents, events. Out: what the sidecar answered. Every call has a deadline and happens at most
 // once: nothing in here or in the connection repeats a call that the sidecar may have seen, because only the caller
