@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sidecart/sidecart/e2e/client"
 	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/e2e/token"
 )
 
 // stocked puts quantity of a new SKU on sale and gives its name.
@@ -39,7 +41,7 @@ func basket(sku string, quantity int64) client.NewOrder {
 // placed places such an order.
 func placed(t *testing.T, s *harness.Shop, sku string, quantity int64) client.Order {
 	t.Helper()
-	o, err := s.Place(t.Context(), uuid.NewString(), basket(sku, quantity))
+	o, err := s.For("ada").Place(t.Context(), uuid.NewString(), basket(sku, quantity))
 	require.NoError(t, err)
 	require.Equal(t, client.AwaitingPayment, o.Status)
 	return o
@@ -51,6 +53,7 @@ var journeys = []struct {
 	run  func(*testing.T, *harness.Shop)
 }{
 	{"buy and pay", buyAndPay},
+	{"as a customer who signed up", signedUp},
 	{"sold out", soldOut},
 	{"sold out names each SKU and holds nothing", soldOutNamesEach},
 	{"two buyers of the last unit", lastUnit},
@@ -123,6 +126,61 @@ func buyAndPay(t *testing.T, s *harness.Shop) {
 			assert.Equal(t, 1, arrived[n.MessageID], "arrivals of %+v", n)
 		}
 	}
+}
+
+// signedUp buys with nothing but what the shop itself gave: an account and the token of a sign-in. Others are told nothing of it.
+func signedUp(t *testing.T, s *harness.Shop) {
+	sku, ctx := stocked(t, s, 3), t.Context()
+	who := map[string]string{"email": uuid.NewString() + "@example.com", "password": "seven green parakeets"}
+	nobody := s.As(nil)
+	a, err := nobody.Do(ctx, http.MethodPost, "/v1/accounts", http.Header{"Idempotency-Key": {uuid.NewString()}}, who)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, a.Status, "%s", a.Body)
+	a, err = nobody.Do(ctx, http.MethodPost, "/v1/accounts/sessions", nil, who)
+	require.NoError(t, err)
+	require.Less(t, a.Status, http.StatusMultipleChoices, "%s", a.Body)
+	var session struct {
+		AccessToken string `json:"access_token"`
+	}
+	require.NoError(t, a.Into(&session))
+	me := s.As(token.Given(session.AccessToken))
+
+	key, mine := uuid.NewString(), basket(sku, 1)
+	mine.Customer = ""
+	o, err := me.Place(ctx, key, mine)
+	require.NoError(t, err)
+	again, err := me.Place(ctx, key, mine)
+	require.NoError(t, err)
+	assert.Equal(t, o.ID, again.ID)
+	own, err := me.Orders(ctx, "", "", 10)
+	require.NoError(t, err)
+	require.Len(t, own.Items, 1)
+	assert.Equal(t, o.ID, own.Items[0].ID)
+
+	stranger := s.For("eve")
+	_, err = stranger.Order(ctx, o.ID)
+	assert.Equal(t, http.StatusNotFound, problem(err).Status)
+	assert.Equal(t, http.StatusNotFound, problem(stranger.Pay(ctx, o.ID, "card")).Status)
+	assert.Equal(t, http.StatusNotFound, problem(stranger.Cancel(ctx, o.ID)).Status)
+	other, err := stranger.Place(ctx, key, mine)
+	require.NoError(t, err)
+	assert.NotEqual(t, o.ID, other.ID, "a key is its caller's")
+	_, err = nobody.Order(ctx, o.ID)
+	assert.Equal(t, http.StatusUnauthorized, problem(err).Status)
+	_, _, err = me.Put(ctx, sku, client.Product{Title: "Mine", Price: client.Money{Amount: 1, Currency: "EUR"}, Quantity: 99})
+	assert.Equal(t, http.StatusForbidden, problem(err).Status)
+
+	require.NoError(t, me.Pay(ctx, o.ID, "card"))
+	becomes(t, s, o.ID, client.Paid)
+	harness.Eventually(t, "the customer is told, and nobody else", 0, func() error {
+		l, err := me.Notifications(ctx, o.ID)
+		return errors.Join(err, wants(len(l.Items) >= 2, "%+v", l.Items))
+	})
+	l, err := stranger.Notifications(ctx, o.ID)
+	require.NoError(t, err)
+	assert.Empty(t, l.Items)
+	require.NoError(t, stranger.Cancel(ctx, other.ID))
+	audit(t, s, []string{sku}, []string{o.ID, other.ID})
 }
 
 func soldOut(t *testing.T, s *harness.Shop) {

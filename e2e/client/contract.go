@@ -155,9 +155,12 @@ func (c *Client) Order(ctx context.Context, id string) (o Order, err error) {
 	return o, err
 }
 
-// Orders lists a customer's orders, a page at a time.
+// Orders lists a customer's orders, a page at a time; customers may leave themselves out.
 func (c *Client) Orders(ctx context.Context, customer, cursor string, limit int) (l List[Order], err error) {
-	q := url.Values{"customer": {customer}, "limit": {strconv.Itoa(limit)}}
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if customer != "" {
+		q.Set("customer", customer)
+	}
 	if cursor != "" {
 		q.Set("cursor", cursor)
 	}

@@ -44,6 +44,7 @@ type Config struct {
 	StartAnyway    time.Duration      // after it the gateway is ready though contracts are missing; 15 s
 	StatusWithin   time.Duration      // deadline of a service's answer about itself; 2 s
 	MaxAnswerBytes int64              // of a service's answer; 8 MiB
+	Beside         bool               // releases from before accounts run beside this one, whose contracts do not say who may call what
 	CheckOneIn     int                // one answer in so many is held against its contract; 64, below 0 none
 	RulesPath      string             // gateway.yaml; none
 	Access         httpx.AccessConfig // the access log; zero fields take its defaults

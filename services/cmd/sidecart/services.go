@@ -36,7 +36,7 @@ var services = []struct {
 		return with(account.New, account.Config{Journal: c.journal()})
 	}},
 	{"gateway", func(c config) host.Factory {
-		return with(gateway.New, gateway.Config{Address: c.gatewayAddr, GRPCAddress: c.gatewayGRPC, RulesPath: c.gatewayRules, Access: c.access})
+		return with(gateway.New, gateway.Config{Beside: c.segmentVersion == journal.SegmentVersion, Address: c.gatewayAddr, GRPCAddress: c.gatewayGRPC, RulesPath: c.gatewayRules, Access: c.access})
 	}},
 }
 

@@ -127,6 +127,11 @@ func operationsOf(service string, doc *openapi3.T) ([]*Operation, error) {
 			out = append(out, o)
 		}
 	}
+	if slices.ContainsFunc(out, func(o *Operation) bool { return !o.Silent }) {
+		for _, o := range out {
+			o.Silent = false
+		}
+	}
 	return out, errors.Join(wrong...)
 }
 

@@ -22,6 +22,7 @@ type Operation struct {
 	Template string   // "/v1/orders/{id}"
 	ID       string   // operationId; "" if the contract gives none
 	Roles    []string // who may call it; an operation that does not say is for operators
+	Silent   bool     // no operation of its contract says who may call it: the contract is of a release from before accounts
 	Segments []string // of the template, split at the slashes
 
 	op         *openapi3.Operation
@@ -53,7 +54,7 @@ func newOperation(c compiler, service, method, template string, item *openapi3.P
 		return nil, err
 	}
 	o := &Operation{
-		Service: service, Method: method, Template: template, ID: op.OperationID, Roles: roles, Segments: split(template), op: op, item: item.Parameters, answers: map[string]answer{},
+		Service: service, Method: method, Template: template, ID: op.OperationID, Roles: roles, Silent: op.Extensions[extensionRoles] == nil, Segments: split(template), op: op, item: item.Parameters, answers: map[string]answer{},
 	}
 	if o.parameters, err = newParameters(c, o.Segments, op.Parameters, item.Parameters); err != nil {
 		return nil, err
