@@ -19,7 +19,7 @@ const maxAtATime = 2
 
 // all is every mutant.
 func all() []mutant {
-	return slices.Concat(journalMutants, followMutants, kitMutants, stockMutants, moneyMutants, setMutants, deliveryMutants, copyMutants, seenMutants, ownerMutants, accountMutants)
+	return slices.Concat(journalMutants, followMutants, kitMutants, stockMutants, moneyMutants, setMutants, deliveryMutants, copyMutants, seenMutants, ownerMutants, accountMutants, doorMutants)
 }
 
 func TestEveryMutantIsCaught(t *testing.T) {

@@ -1,0 +1,35 @@
+package mutants
+
+// doorMutants break what the gateway keeps out.
+var doorMutants = []mutant{
+	{
+		name: "callers-say-who-they-are", file: "gateway/headers.go", suite: "gateway", run: "^TestServicesAreToldWhoAsks$",
+		why:   "a header that anybody can send passes on to the services, which believe it",
+		edits: []edit{{"\"Daprapi\", \"Sidecart-\",", "\"Daprapi\","}},
+	},
+	{
+		name: "any-page-of-a-name-that-leads-here", file: "gateway/hostname.go", suite: "gateway", run: "^TestALoopbackGatewayIsAskedByItsOwnNames$",
+		why:   "a site that lets its name lead to this machine orders in the name of who looks at it",
+		edits: []edit{{"if asked == s.hostname ||", "if strings.Contains(asked, s.hostname) ||"}},
+	},
+	{
+		name: "operation-is-taken-away", file: "gateway/contracts/breaks.go", suite: "gateway/contracts", run: "^TestABookKeepsWhatCannotBeReplaced$",
+		why:   "a wrong release of a service closes what its callers need",
+		edits: []edit{{"b.add(was.String(), \"is gone\")", "continue"}},
+	},
+	{
+		name: "a-contract-comes-back-unseen", file: "gateway/contracts/book.go", suite: "gateway/contracts", run: "^TestABookKeepsWhatCannotBeReplaced$",
+		why:   "the alarm for a contract that went away stays on when it is back",
+		edits: []edit{{"e.asked = \"\" // when", "// when"}},
+	},
+	{
+		name: "required-member-may-be-missing", file: "gateway/contracts/value.go", suite: "gateway/contracts", run: "^(TestFaultsNameThePointerTheRuleAndTheType|TestTheLibraryAgrees)$",
+		why:   "requests that lack what a contract requires reach the services",
+		edits: []edit{{"if seen&(1<<i) == 0 {", "if seen|1<<i == 1<<i {"}},
+	},
+	{
+		name: "time-of-a-caller-ends-at-the-process", file: "host/transport.go", suite: "host", run: "^TestACallIsTheSameInBothPlacements$",
+		why:   "a service works on for callers who have long given up",
+		edits: []edit{{"\thttpx.PutWithin(r.Context(), out.Header)\n", ""}},
+	},
+}
