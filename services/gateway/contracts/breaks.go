@@ -67,7 +67,7 @@ func (b *breaks) add(where, what string) {
 func (b *breaks) operation(was, now *Operation) {
 	where := was.String()
 	for _, role := range was.Roles {
-		if !now.Open() && !slices.Contains(now.Roles, role) {
+		if !was.Silent && !now.Open() && !slices.Contains(now.Roles, role) {
 			b.add(where, "is no longer for "+role)
 		}
 	}

@@ -104,6 +104,17 @@ func TestAPathParametersNameIsTheServices(t *testing.T) {
 	assert.Empty(t, Breaks(before, after))
 }
 
+// A contract from before accounts promises nobody anything.
+func TestWhatSaysNothingOfRolesTakesNoneAway(t *testing.T) {
+	silent := strings.NewReplacer("      x-roles: [anyone]\n", "", "      x-roles: [operator, service]\n", "").Replace(stall)
+	before, err := Read("stall", []byte(silent))
+	require.NoError(t, err)
+	after, err := Read("stall", []byte(strings.ReplaceAll(stall, "[operator, service]", "[customer]")))
+	require.NoError(t, err)
+	assert.Empty(t, Breaks(before, after))
+	assert.NotEmpty(t, Breaks(after, before))
+}
+
 func TestVersionsHaveAFirstNumber(t *testing.T) {
 	for version, major := range map[string]int{"1.4.0": 1, "v2": 2, "10.0": 10, "": 0, "x": 0, "2026-01": 0} {
 		assert.Equal(t, major, majorOf(version), version)
