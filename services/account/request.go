@@ -38,7 +38,8 @@ func checkEmail(field, email string) (string, error) {
 	if email == "" {
 		return "", errs.InvalidField(field, "must not be empty")
 	}
-	if len(email) > accountapi.MaxEmailBytes {
+	normal := norm.NFC.String(strings.ToLower(norm.NFC.String(email)))
+	if max(len(email), len(normal)) > accountapi.MaxEmailBytes { // some letters are longer in lower case
 		return "", errs.InvalidField(field, "is over %d bytes", accountapi.MaxEmailBytes)
 	}
 	parsed, err := mail.ParseAddress(email)
@@ -46,7 +47,7 @@ func checkEmail(field, email string) (string, error) {
 	if err != nil || !plain || parsed.Address != email {
 		return "", errs.InvalidField(field, "is not an e-mail address")
 	}
-	return strings.ToLower(norm.NFC.String(email)), nil
+	return normal, nil
 }
 
 func checkTenant(field, tenant string) error {
