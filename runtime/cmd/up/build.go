@@ -35,6 +35,7 @@ type target struct {
 	name   string
 	module string   // folder of the module, relative to the root
 	pkg    string   // package, relative to the module
+	tags   string   // build tags; sidecart's is that of its image (k8s/image says why)
 	inputs []string // files and folders, relative to the module
 	carry  version
 	static bool // built without cgo, as it is released
@@ -59,7 +60,7 @@ var kubernetesVersion = version{"k8s.io/kubernetes", "", []string{
 }}
 
 var targets = []target{
-	{name: "sidecart", module: "services", pkg: "./cmd/sidecart", inputs: []string{"."}},
+	{name: "sidecart", module: "services", pkg: "./cmd/sidecart", tags: "grpcnotrace", inputs: []string{"."}},
 	{name: "broker", module: "runtime", pkg: "./cmd/broker", inputs: []string{"go.mod", "go.sum", "broker", "cmd/broker"}},
 	{name: "daprd", module: "runtime", pkg: "./daprd", inputs: []string{"go.mod", "go.sum", "daprd"}, carry: daprVersion},
 	{name: "fakekafka", module: "e2e", pkg: "./cmd/fakekafka", inputs: []string{"go.mod", "go.sum", "cmd/fakekafka"}, server: true},
@@ -160,7 +161,7 @@ func (b *builder) build(ctx context.Context, t target, stamp string) error {
 	}
 	// Built beside and renamed: a program that runs keeps its file, and one half written is never started.
 	next := program + ".new"
-	args := []string{"build", "-v", "-p", strconv.Itoa(compilers()), "-ldflags", flags, "-o", next, t.pkg}
+	args := []string{"build", "-v", "-p", strconv.Itoa(compilers()), "-tags", t.tags, "-ldflags", flags, "-o", next, t.pkg}
 	cmd := exec.CommandContext(ctx, goTool, args...)
 	cmd.Dir = filepath.Join(b.root, t.module)
 	cmd.Env = append(os.Environ(), "GOWORK=off")

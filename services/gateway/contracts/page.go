@@ -1,10 +1,7 @@
 package contracts
 
 import (
-	"bytes"
-	_ "embed" // the templates
 	"fmt"
-	"html/template"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,12 +10,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
-
-//go:embed page.html
-var pageHTML string
-
-// templates are parsed once; a mistake in them is a programmer's.
-var templates = template.Must(template.New("").Parse(pageHTML))
 
 // What the page shows, in its order.
 type (
@@ -65,13 +56,7 @@ func renderPage(doc *openapi3.T, missing []string, own, base string) ([]byte, er
 			group.Operations = append(group.Operations, describe(base, path, method, op))
 		}
 	}
-	return render("docs", page)
-}
-
-func render(name string, data any) ([]byte, error) {
-	var out bytes.Buffer
-	err := templates.ExecuteTemplate(&out, name, data)
-	return out.Bytes(), err
+	return page.render()
 }
 
 // group finds the group of a service or begins it; the gateway's own comes last.

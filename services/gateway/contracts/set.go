@@ -76,11 +76,7 @@ func NewSet(contracts []*Contract, extra Extra, missing []string, base string) (
 	if err != nil {
 		return nil, fmt.Errorf("documentation: %w", err)
 	}
-	start, err := render("index", nil)
-	if err != nil {
-		return nil, fmt.Errorf("documentation: %w", err)
-	}
-	s.Start = newAsset("text/html; charset=utf-8", start)
+	s.Start = newAsset("text/html; charset=utf-8", index())
 	s.OpenAPI = newAsset("application/json", merged)
 	s.Page = newAsset("text/html; charset=utf-8", page)
 	return s, nil
