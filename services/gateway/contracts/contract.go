@@ -28,7 +28,6 @@ type Contract struct {
 	Version string // info.version, which its author counts up
 	ETag    string // made from the document itself: hexadecimal digits
 	doc     map[string]any
-	parsed  *openapi3.T
 	ops     []*Operation
 }
 
@@ -66,7 +65,7 @@ func read(service string, raw []byte) (*Contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Contract{Service: service, Version: doc.Info.Version, ETag: etagOf(raw), parsed: doc}
+	c := &Contract{Service: service, Version: doc.Info.Version, ETag: etagOf(raw)}
 	if err := json.Unmarshal(encoded, &c.doc); err != nil {
 		return nil, err
 	}
