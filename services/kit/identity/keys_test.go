@@ -156,7 +156,7 @@ func TestWhatIsSealedStaysReadableOverARotation(t *testing.T) {
 		_, _, err := c.keys.Open(c.purpose, c.about, c.sealed)
 		require.ErrorIs(t, err, ErrNotOurs)
 	}
-	for _, token := range []string{"", ".", tagged + "A", tagged[:len(tagged)-2], strings.Replace(tagged, ".", ".A", 1)} {
+	for _, token := range []string{"", ".", tagged + "A", tagged + "\n", tagged[:len(tagged)-2], strings.Replace(tagged, ".", ".A", 1)} {
 		_, err := was.Untag("refresh", token)
 		require.ErrorIs(t, err, ErrNotOurs, token)
 	}

@@ -80,7 +80,7 @@ func (k *Keys) Tag(purpose string, data []byte) string {
 func (k *Keys) Untag(purpose, token string) ([]byte, error) {
 	id, text, _ := strings.Cut(token, ".")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(raw) < sha256.Size {
+	if err != nil || len(raw) < sha256.Size || base64.RawURLEncoding.EncodedLen(len(raw)) != len(text) { // the decoder passes over line breaks
 		return nil, fmt.Errorf("identity: %s %w", purpose, ErrNotOurs)
 	}
 	data, mac := raw[:len(raw)-sha256.Size], raw[len(raw)-sha256.Size:]
