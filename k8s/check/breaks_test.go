@@ -69,6 +69,14 @@ var breaks = []struct {
 	{what: "a store of secrets for everybody", overlay: "k8s/overlays/aws", edit: Edit{"components/aws/secrets.yaml", "scopes: [inventory, order, payment, notify, account, sidecart]", "scopes: []"}, rule: "scopes"},
 	{what: "a component patched in an overlay", edit: Edit{redisOverlay + "kustomization.yaml", "components:\n", "patches:\n  - target: {kind: Component, name: state}\n    patch: |-\n      - {op: replace, path: /spec/initTimeout, value: 5m}\ncomponents:\n"}, rule: "the-very-files"},
 
+	{what: "keys that apps may read with all that their store has", edit: Edit{"dapr-config/config.yaml", "        allowedSecrets: [KEYS]\n", ""}, rule: "configuration"},
+	{what: "keys of another Secret", edit: Edit{"k8s/base/signing/kustomization.yaml", "=account-keys:keys", "=sidecart:keys"}, rule: "signing-keys"},
+	{what: "keys for an app that signs nothing", edit: Edit{"k8s/base/services/notify/kustomization.yaml", "  - ../../named\n", "  - ../../named\n  - ../../signing\n"}, rule: "signing-keys"},
+	{what: "keys lost to an overlay's variables", overlay: "k8s/overlays/aliyun", edit: Edit{"k8s/overlays/aliyun/kustomization.yaml", "SIDECART_ACCOUNT_KEYS=account-keys:keys,", ""}, rule: "signing-keys"},
+	{what: "rules of the gateway that nobody follows", edit: Edit{"k8s/base/public/deployment.yaml", "mountPath: /etc/sidecart, readOnly", "mountPath: /etc/sidecart, subPath: gateway.yaml, readOnly"}, rule: "gateway-rules"},
+	{what: "rules of the gateway by another name", edit: Edit{"dapr-config/kustomization.yaml", "files: [gateway.yaml]", "files: [rules.yaml=gateway.yaml]"}, rule: "gateway-rules"},
+	{what: "rules whose change replaces every gateway", edit: Edit{"dapr-config/kustomization.yaml", "disableNameSuffixHash: true", "disableNameSuffixHash: false"}, rule: "gateway-rules"},
+
 	{what: "calls that nobody named", edit: Edit{daprConfig, "    defaultAction: deny\n    trustDomain: public\n    policies:", "    defaultAction: allow\n    trustDomain: public\n    policies:"}, rule: "access-control"},
 	{what: "a call that the code makes", edit: Edit{daprConfig, "          - {name: /payment/journal, httpVerb: [GET], action: allow}\n", ""}, rule: "access-control"},
 	{what: "a call that nobody makes", edit: Edit{daprConfig, "{name: /payment/journal, httpVerb: [GET]", "{name: /payment/journal, httpVerb: [GET, POST]"}, rule: "access-control"},
@@ -90,7 +98,7 @@ var breaks = []struct {
 	{what: "a policy for nobody", edit: Edit{shopBase + "networkpolicy.yaml", "  name: metrics\nspec:\n  podSelector:\n    matchLabels: {app.kubernetes.io/part-of: sidecart}", "  name: metrics\nspec:\n  podSelector:\n    matchLabels: {app.kubernetes.io/part-of: sidecar}"}, rule: "selectors"},
 	{what: "a Service at a port that is not there", edit: Edit{"k8s/base/public/service.yaml", "targetPort: http", "targetPort: https"}, rule: "selectors"},
 	{what: "operators' routes led to from outside", overlay: "examples", edit: Edit{"k8s/components/ingress/ingress.yaml", "{path: /v1/orders,", "{path: /v1,"}, rule: "routes"},
-	{what: "changes of the inventory led to from outside", overlay: "examples", edit: Edit{"k8s/components/gateway-api/httproute.yaml", "          method: GET\n", ""}, rule: "routes"},
+	{what: "every route led to from outside", overlay: "examples", edit: Edit{"k8s/components/gateway-api/httproute.yaml", "value: /v1/screens", "value: /"}, rule: "routes"},
 
 	{what: "an autoscaler of something else", edit: Edit{"k8s/base/named/kustomization.yaml", "          - spec.scaleTargetRef.name\n", ""}, rule: "autoscaler"},
 	{what: "an autoscaler by processor alone", edit: Edit{app + "hpa.yaml", "name: http_requests_in_flight", "name: requests_in_flight"}, rule: "autoscaler"},

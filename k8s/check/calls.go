@@ -31,9 +31,11 @@ var Calls = slices.Concat(
 		{"order", "inventory", "POST", "/internal/holds", "order/holds.go"},
 		{"order", "inventory", "POST", "/internal/holds/batch", "order/holds.go"},
 		{"order", "inventory", "POST", "/internal/holds/" + someID + "/release", "order/place.go"},
+		{"gateway", "account", "GET", "/v1/accounts/keys", "kit/identity/source.go"},
+		{"gateway", "account", "GET", "/internal/revoked", "kit/identity/source.go"},
 	},
 	follows("inventory", "order"), follows("order", "payment"), follows("order", "inventory"), follows("payment", "order"), follows("notify", "order"),
-	operates("inventory"), operates("order"), operates("payment"), operates("notify"),
+	operates("inventory"), operates("order"), operates("payment"), operates("notify"), operates("account"),
 )
 
 // follows are a follower's calls to its source.
@@ -48,7 +50,7 @@ func follows(follower, source string) []Call {
 // operates are the gateway's own calls to a service, for operators and to learn its contract.
 func operates(service string) []Call {
 	return []Call{
-		{"gateway", service, "GET", "/openapi.yaml", "gateway/table.go"},
+		{"gateway", service, "GET", "/openapi.yaml", "gateway/contracts/book.go"},
 		{"gateway", service, "GET", "/internal/status", "gateway/ops.go"},
 		{"gateway", service, "GET", "/internal/parked", "gateway/ops.go"},
 		{"gateway", service, "POST", "/internal/parked/" + someID + "/retry", "gateway/ops.go"},
@@ -110,6 +112,7 @@ func forbidden(calls []Call) []Call {
 		{From: "gateway", To: "inventory", Method: "POST", Path: "/internal/holds"},
 		{From: "gateway", To: "order", Method: "GET", Path: "/journal/1"},
 		{From: "gateway", To: "payment", Method: "GET", Path: "/internal/charges/" + someID},
+		{From: "gateway", To: "account", Method: "GET", Path: "/journal/1"},
 		{From: "order", To: "inventory", Method: "DELETE", Path: "/journal/followers/order"},
 		{From: "order", To: "inventory", Method: "PUT", Path: "/v1/inventory/mug"},
 		{From: "order", To: "payment", Method: "POST", Path: "/journal"},

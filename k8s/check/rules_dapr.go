@@ -24,7 +24,7 @@ var users = map[string][]string{
 	"mail":             {"notify", "sidecart"},
 	"sms":              {"notify", "sidecart"},
 	"payment-provider": {"payment", "sidecart"},
-	"account-secrets":  {"account", "sidecart"},
+	accountSecrets:     {"account", "sidecart"},
 	"secrets":          {"inventory", "order", "payment", "notify", "account", "sidecart"},
 }
 
@@ -79,9 +79,9 @@ var daprRules = []Rule{
 			if n := c.v.Spec.NameResolutionSpec; n == nil || n.Component != "kubernetes" {
 				r(c.Object, "spec.nameResolution.component should be kubernetes")
 			}
-			for _, store := range []string{"secrets", "kubernetes"} {
-				if !denied(c.v, store) {
-					r(c.Object, "spec.secrets.scopes lets apps read the store %s", store)
+			for store, may := range map[string][]string{"secrets": nil, "kubernetes": nil, accountSecrets: {signingKeys}} {
+				if !readable(c.v, store, may) {
+					r(c.Object, "spec.secrets.scopes should let apps read %v of the store %s", may, store)
 				}
 			}
 		}
@@ -216,13 +216,14 @@ func (s *Shop) componentsOf(app string) []string {
 	return names
 }
 
-func denied(c *configuration.Configuration, store string) bool {
+// readable tells whether apps may read these secrets of a store and no others.
+func readable(c *configuration.Configuration, store string, only []string) bool {
 	if c.Spec.Secrets == nil {
 		return false
 	}
 	for _, scope := range c.Spec.Secrets.Scopes {
 		if scope.StoreName == store {
-			return scope.DefaultAccess == "deny" && len(scope.AllowedSecrets) == 0
+			return scope.DefaultAccess == "deny" && slices.Equal(scope.AllowedSecrets, only)
 		}
 	}
 	return false

@@ -44,6 +44,7 @@ var secretRules = []Rule{
 		}
 	}},
 	{"secret-keys", "a sidecar starts without its password, or with a default for loopback", findSecretKeys},
+	{"signing-keys", "nobody can sign in, or an app that has no business with it can sign as anybody", findSigningKeys},
 	{"addresses", "a component finds no address: daprd has no such variable", func(s *Shop, r report) {
 		for _, c := range of[components.Component](s) {
 			for _, m := range c.v.Spec.Metadata {
@@ -90,6 +91,46 @@ func findSecretKeys(s *Shop, r report) {
 	}
 	if !slices.Equal(given, sorted(wanted)) {
 		r(file, "has the keys %v, the components ask for %v", given, sorted(wanted))
+	}
+}
+
+// Where the account service's keys are: the store and its secret as the app asks for it, and the Secret that they come from.
+const (
+	accountSecrets = "account-secrets"
+	signingKeys    = "KEYS"
+	keysSecret     = "account-keys"
+	keysKey        = "keys"
+)
+
+// findSigningKeys: the sidecars that have the store have its variable from the Secret, and no other container has that Secret.
+func findSigningKeys(s *Shop, r report) {
+	store := named[components.Component](s, accountSecrets)
+	if store == nil {
+		return // rule scopes tells
+	}
+	prefix := ""
+	for _, m := range store.Spec.Metadata {
+		if m.Name == "prefix" {
+			prefix = m.Value.String()
+		}
+	}
+	for _, p := range s.Pods {
+		signs := slices.Contains(store.Scopes, p.App)
+		if signs && p.Sidecar != nil && store.Spec.Type == "secretstores.local.env" {
+			if from := secretOf(p.Sidecar, prefix+signingKeys); from == nil || from.Name != keysSecret || from.Key != keysKey {
+				r(p.Owner, "the sidecar should have %s from key %s of the Secret %s (dapr.io/env-from-secret)", prefix+signingKeys, keysKey, keysSecret)
+			}
+		}
+		for _, c := range containers(p.Injected) {
+			if signs && p.Sidecar != nil && c.Name == p.Sidecar.Name {
+				continue
+			}
+			if slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+				return e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil && e.ValueFrom.SecretKeyRef.Name == keysSecret
+			}) {
+				r(p.Owner, "container %s gets the Secret %s", c.Name, keysSecret)
+			}
+		}
 	}
 }
 

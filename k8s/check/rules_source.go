@@ -3,8 +3,10 @@ package check
 import (
 	"encoding/json"
 	"maps"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	components "github.com/dapr/dapr/pkg/apis/components/v1alpha1"
@@ -45,6 +47,40 @@ var sourceRules = []Rule{
 			}
 		}
 	}},
+	{"gateway-rules", "the gateway does not start, or goes on by rules that were changed since", findGatewayRules},
+}
+
+// findGatewayRules: what listens to the public finds dapr-config/gateway.yaml where it looks for it, in a volume that follows changes.
+func findGatewayRules(s *Shop, r report) {
+	rules, err := s.disk.ReadFile(filepath.Join(s.root, "dapr-config", "gateway.yaml"))
+	if err != nil {
+		r(Object{Kind: "file", Name: "gateway.yaml", File: "dapr-config"}, "%v", err)
+		return
+	}
+	for _, p := range s.Pods {
+		app := container(p.Template.Spec.Containers, appContainer)
+		if app == nil || portNumber(*app, strconv.Itoa(publicPort)) == 0 {
+			continue
+		}
+		file := env(app, "SIDECART_GATEWAY_RULES")
+		mount := slices.IndexFunc(app.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == path.Dir(file) })
+		if mount < 0 || app.VolumeMounts[mount].SubPath != "" || !app.VolumeMounts[mount].ReadOnly {
+			r(p.Owner, "no whole volume is mounted, to be read only, at the folder of SIDECART_GATEWAY_RULES, %q", file)
+			continue
+		}
+		volume := slices.IndexFunc(p.Template.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == app.VolumeMounts[mount].Name })
+		if volume < 0 || p.Template.Spec.Volumes[volume].ConfigMap == nil {
+			r(p.Owner, "volume %s should be of a ConfigMap", app.VolumeMounts[mount].Name)
+			continue
+		}
+		name := p.Template.Spec.Volumes[volume].ConfigMap.Name
+		if name != "gateway-rules" {
+			r(p.Owner, "takes its rules from ConfigMap %q: a name that changes with them replaces every gateway", name)
+		}
+		if config := named[corev1.ConfigMap](s, name); config == nil || config.Data[path.Base(file)] != string(rules) {
+			r(p.Owner, "ConfigMap %q should have dapr-config/gateway.yaml as %s", name, path.Base(file))
+		}
+	}
 }
 
 // read decodes the file of an object, without kustomize.

@@ -41,6 +41,7 @@ type Shop struct {
 
 // kinds are all that may be in an overlay: apiVersion and kind, and the type that they decode into.
 var kinds = map[string]func() any{
+	"v1 ConfigMap":      func() any { return &corev1.ConfigMap{} },
 	"v1 Namespace":      func() any { return &corev1.Namespace{} },
 	"v1 Secret":         func() any { return &corev1.Secret{} },
 	"v1 Service":        func() any { return &corev1.Service{} },
@@ -93,7 +94,11 @@ func Load(root, overlay string, edits ...Edit) (*Shop, error) {
 func decode(overlay string, r *resource.Resource) (Object, error) {
 	object := Object{Kind: r.GetKind(), Name: r.GetName()}
 	if origin, err := r.GetOrigin(); err == nil && origin != nil {
-		object.File = path.Join(overlay, origin.Path)
+		from := origin.Path
+		if from == "" {
+			from = origin.ConfiguredIn // generated: the kustomization that says so
+		}
+		object.File = path.Join(overlay, from)
 	}
 	at := func(err error) error { return fmt.Errorf("%s: %s: %w", object.File, object, err) }
 	if err := r.SetOrigin(nil); err != nil { // it is ours, not the overlay's
