@@ -20,7 +20,7 @@ type Benchmark struct {
 	Name, About string
 	Long        bool     // only run when it is named
 	Stock       int64    // units of each SKU
-	Kind        string   // of requests; orders and sales go to a gateway, and who has none gets reservations
+	Kind        string   // of requests; all but reservations go to a gateway, and who has none gets reservations
 	Who         []string // names of contenders, or their beginnings up to the slash
 	Phases      []Phase
 	Heap        bool // the services' heap is measured after each phase, garbage collected
@@ -81,6 +81,14 @@ func Benchmarks() []Benchmark {
 			Name: "sales", About: "whole sales: an order of one line through the gateway, its payment, and the message that it is paid, closed loop", Stock: plenty, Kind: Sales,
 			Who: []string{"sidecart", "workflow"}, Phases: []Phase{{Label: capacity}},
 			Goals: []Goal{over("sidecart/embedded", "workflow/embedded", 10, 20), told("sidecart/redis", "workflow/embedded")},
+		},
+		{
+			Name: "gateway", About: "orders of 250 bytes, answered by 600, through the whole gateway and through a bare reverse proxy, in front of the same upstream", Stock: plenty, Kind: Passages,
+			Who:    []string{"gateway", "reverseproxy"},
+			Phases: []Phase{{Label: capacity}, {Label: "5×", Clients: openClients, Times: 5}},
+			Goals: []Goal{
+				over("gateway", "reverseproxy", 0.75, 0.85), goodput("gateway", "5×", 0.85, 0.95), goodput("reverseproxy", "5×", 0, 0),
+			},
 		},
 		{
 			Name: "latency", About: "reservations in an open loop at half of the capacity that the same turn found", Stock: plenty,

@@ -80,6 +80,10 @@ func Contenders(sets []string) []Contender {
 	for _, set := range sets {
 		all = append(all, Contender{Name: "workflow/" + set, About: "Echo, each order a Dapr workflow, set " + set, Keeps: true, start: workflowPeer(set)})
 	}
+	all = append(all,
+		door("gateway", "sidecart's gateway, whole, without a sidecar, in front of an upstream that answers at once"),
+		door("reverseproxy", "httputil.ReverseProxy in front of the same"),
+	)
 	for _, n := range shardCounts {
 		for _, set := range sets {
 			all = append(all, Contender{Name: kindOf(n, "shards") + "/" + set, About: "sidecart with so many shards", Keeps: true, start: sidecart(set, func(g *Ground) {

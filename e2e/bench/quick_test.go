@@ -30,7 +30,7 @@ func TestBenchQuick(t *testing.T) {
 	s.Rounds, s.Clients = 1, 8
 	for _, b := range Benchmarks() {
 		switch b.Name {
-		case "reserve", "orders", "sales":
+		case "reserve", "orders", "sales", "gateway":
 		case "overload":
 			s.Contenders = s.Contenders[:1]
 			s.Profile, s.Measure = t.TempDir(), MinProfiled

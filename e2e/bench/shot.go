@@ -14,6 +14,7 @@ import (
 const (
 	Reservations = "reservations" // one unit of one SKU, straight at inventory or a peer
 	Orders       = "orders"       // one line of one unit, through the gateway
+	Passages     = "passages"     // orders of 250 bytes through a door, answered by 600
 	Sales        = "sales"        // such an order, its payment, and the wait until the customer is told that it is paid
 )
 
@@ -60,7 +61,7 @@ func shots(t Target, clients int) (Shooter, func(), error) {
 	shooters := make([]*shooter, clients)
 	for i := range shooters {
 		at := i % len(hosts)
-		s := &shooter{host: hosts[at], within: t.Within, prefix: t.Prefix, order: t.Kind == Orders, bearers: t.bearers()}
+		s := &shooter{host: hosts[at], within: t.Within, prefix: t.Prefix, order: t.Kind != Reservations, passes: t.Kind == Passages, bearers: t.bearers()}
 		s.request.Header.SetMethod(http.MethodPost)
 		s.request.Header.SetContentType("application/json")
 		for name, value := range t.Header {
@@ -79,6 +80,9 @@ func (t Target) render(base string) (paths, tails []string) {
 		path, tail := base+"/v1/inventory/"+sku+"/reservations", `","quantity":1,"hold_seconds":`+strconv.Itoa(holdSeconds)+`}`
 		if t.Kind == Orders {
 			path, tail = base+"/v1/orders", `","contact":{"email":"bench@example.com"},"lines":[{"sku":"`+sku+`","quantity":1}]}`
+		}
+		if t.Kind == Passages {
+			path, tail = base+"/v1/orders", passage()
 		}
 		paths, tails = append(paths, path), append(tails, tail)
 	}
@@ -104,6 +108,7 @@ type shooter struct {
 	paths    []string // by SKU
 	tails    []string // by SKU
 	order    bool
+	passes   bool
 	bearers  []string // of the customers, by turns
 	id, body []byte
 }
@@ -138,7 +143,11 @@ func (s *shooter) shoot(n int64) Outcome {
 	if err := s.host.DoDeadline(&s.request, &s.response, time.Now().Add(s.within)); err != nil {
 		return Unknown
 	}
-	return outcomeOf(s.response.StatusCode(), s.response.Body())
+	o := outcomeOf(s.response.StatusCode(), s.response.Body())
+	if o == Accepted && s.passes && !ownAnswer(s.response.Body(), s.id) {
+		return Wrong
+	}
+	return o
 }
 
 // outcomeOf reads an answer. What a peer says with 500 leaves open what happened.

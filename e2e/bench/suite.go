@@ -260,7 +260,7 @@ func (s *Suite) judge(ctx context.Context, b Benchmark, c Contender, running *Ru
 		return books, err
 	}
 	told := t.Told
-	if b.Kind != "" && running.Gateway != "" {
+	if b.Kind != "" && b.Kind != Passages && running.Gateway != "" {
 		// An order that was refused for too much work may leave its hold in inventory until that ends by itself.
 		told[Unknown] += told[Shed]
 		told[Shed] = 0

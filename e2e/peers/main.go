@@ -21,11 +21,13 @@ const stopWithin = 5 * time.Second
 
 const usage = `peers runs one of the hand-written shops that scripts/bench compares sidecart with.
 
-Usage: peers [flags] nothing|nothing-kit|lua|lua-idem|postgres|dapr|workflow
+Usage: peers [flags] nothing|nothing-kit|lua|lua-idem|postgres|dapr|workflow|upstream|gateway|reverseproxy
 
 It listens on loopback at $APP_PORT (unset: a free port), says where on standard output, and ends at SIGTERM.
 lua and lua-idem want SIDECART_REDIS_HOST and SIDECART_REDIS_PASSWORD, postgres SIDECART_POSTGRES_DSN, dapr and
-workflow what a Dapr sidecar gives its app; workflow's sidecar needs Dapr's placement and scheduler.
+workflow what a Dapr sidecar gives its app; workflow's sidecar needs Dapr's placement and scheduler. gateway and reverseproxy want BENCH_UPSTREAM, the URL
+of a running upstream; gateway BENCH_RULES, too, a gateway.yaml; upstream BENCH_CONTRACTS, the folder services,
+and BENCH_KEYS, a file that it writes a private key set to.
 
 Flags:
 `
@@ -56,11 +58,11 @@ func main() {
 }
 
 func serve(ctx context.Context, name string, pool int) error {
-	s, err := open(ctx, name, pool)
+	handler, closeAll, err := handlerOf(ctx, name, pool)
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer closeAll()
 	port := 0
 	if text := os.Getenv("APP_PORT"); text != "" {
 		if port, err = strconv.Atoi(text); err != nil || port < 0 || port > 65535 {
@@ -72,7 +74,7 @@ func serve(ctx context.Context, name string, pool int) error {
 		return err
 	}
 	// The same bounds as sidecart's own listeners.
-	server := httpx.NewServer(newFace(s, name == "nothing-kit"), httpx.ServerConfig{}, nil)
+	server := httpx.NewServer(handler, httpx.ServerConfig{}, nil)
 	fmt.Printf("listening http://%s\n", l.Addr())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
@@ -90,6 +92,32 @@ func serve(ctx context.Context, name string, pool int) error {
 		return err
 	}
 	return nil
+}
+
+// handlerOf makes what a peer answers with. closeAll is to be called when nothing is asked any more.
+func handlerOf(ctx context.Context, name string, pool int) (h http.Handler, closeAll func(), err error) {
+	closeAll = func() {}
+	switch name {
+	case "upstream":
+		h, err = newUpstream()
+		return h, closeAll, err
+	case "gateway", "reverseproxy":
+		d, err := newDoor()
+		if err != nil {
+			return nil, nil, err
+		}
+		closeAll = d.transport.CloseIdleConnections
+		if name == "reverseproxy" {
+			return d.reverseProxy(), closeAll, nil
+		}
+		h, err = d.gateway(ctx)
+		return h, closeAll, err
+	}
+	s, err := open(ctx, name, pool)
+	if err != nil {
+		return nil, nil, err
+	}
+	return newFace(s, name == "nothing-kit"), s.close, nil
 }
 
 // open makes the store of a peer.
