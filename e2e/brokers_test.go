@@ -82,7 +82,7 @@ func TestMoveToAnotherBroker(t *testing.T) {
 	defer cancel()
 	require.NoError(t, s.Stack.KillProcess(ctx, "broker"))
 	m.expect(s, notYet, "there is no next broker any more", func(a brokersAnswer) error {
-		return wants(len(a.Missing) == 4 && strings.Contains(a.Missing[0], "knows no next broker"), "%v", a.Missing)
+		return wants(len(a.Missing) == 5 && strings.Contains(a.Missing[0], "knows no next broker"), "%v", a.Missing)
 	})
 	before := eventsDelivered(t, s)
 	harness.Eventually(t, "the new broker brings what the shop sells", 0, func() error {
