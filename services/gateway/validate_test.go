@@ -113,7 +113,8 @@ func TestAnswersAreHeldAgainstTheContract(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(log.String(), "not as its contract says"))
 
 	x := &exchange{op: s.book.Set().Operation("putCup"), answer: answer{200, http.Header{"Content-Type": {"application/json"}}, []byte(`{"pin":"1"}`)}}
-	assert.False(t, s.answers.broken(x) && s.answers.broken(x))
+	first, second := s.answers.broken(x), s.answers.broken(x)
+	assert.False(t, first && second, "one answer in so many is looked at, so not two that follow each other")
 	for _, bad := range []answer{
 		{201, http.Header{"Content-Type": {"application/json"}}, []byte(`{"pin":"1"}`)}, {200, http.Header{"Content-Type": {"text/plain"}}, []byte(`x`)},
 		{200, http.Header{"Content-Type": {"application/json"}}, []byte(`{"pin"`)}, {200, http.Header{}, nil},

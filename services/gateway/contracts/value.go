@@ -250,7 +250,7 @@ func (s *schema) checkText(text []byte) (rule, message string) {
 // checkNumber says which rule a JSON number breaks; "" if none.
 func (s *schema) checkNumber(raw []byte) (kind, rule, message string) {
 	whole, fits := int64(0), false
-	if bytes.IndexAny(raw, ".eE") < 0 {
+	if !bytes.ContainsAny(raw, ".eE") {
 		n, err := strconv.ParseInt(string(raw), 10, 64)
 		whole, fits = n, err == nil
 	}

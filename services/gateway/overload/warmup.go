@@ -25,8 +25,6 @@ const (
 	probe
 )
 
-var phaseNames = [...]string{"steady", "ramp", "probe"}
-
 // rareFailures is the part of a window's answers that may be failures without slowing the ramp.
 const rareFailures = 0.05
 
