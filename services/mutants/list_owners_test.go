@@ -20,7 +20,12 @@ var ownerMutants = []mutant{
 	{
 		name: "key-is-everybodys", file: "order/place.go", suite: "order", run: "^TestAKeyIsItsCallers$",
 		why:   "one customer's key hides another's order, or refuses it",
-		edits: []edit{{"return orderID(by.Owner(), key)", "return orderID(identity.Owner{}, key)"}},
+		edits: []edit{{"\treturn id, other\n", "\treturn other, other\n"}},
+	},
+	{
+		name: "key-is-forgotten-on-the-way-back", file: "order/place.go", suite: "order", run: "^TestAKeyIsFoundByReplicasThatNameOrdersInAnotherWay$",
+		why:   "while the setting of an upgrade is taken away, a repeat that reaches a replica that still has it is a second order",
+		edits: []edit{{"\t\treturn other, id\n", "\t\treturn other, other\n"}},
 	},
 	{
 		name: "operators-of-all-tenants", file: "kit/identity/owner.go", suite: "kit/identity", run: "^TestWhoIsAdmitted$",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -206,4 +207,33 @@ func TestBesideTheReleaseBeforeAccountsAKeyIsEverybodys(t *testing.T) {
 		s.placeAs(elsewhere, "k", "").refused(422, orderapi.CodeIdempotencyKeyReused)
 		s.as(eve, "GET", "/v1/orders/"+o.ID, nil).refused(404, orderapi.CodeUnknownOrder)
 	})
+}
+
+// TestAKeyIsFoundByReplicasThatNameOrdersInAnotherWay repeats a request whose answer was lost at a replica with the other setting, as
+// happens for as long as the setting is rolled out or taken back: it finds the order, whichever way that was named.
+func TestAKeyIsFoundByReplicasThatNameOrdersInAnotherWay(t *testing.T) {
+	beside := Config{Journal: journal.Config{SegmentVersion: journal.SegmentVersion}}
+	for name, configs := range map[string][2]Config{"first beside, then alone": {beside, {}}, "first alone, then beside": {{}, beside}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newShop(t, options{config: configs[0]})
+				s.stock.available["mug"] = 100
+				first := map[string]string{}
+				for _, who := range []identity.Caller{ada, operator, inside} {
+					first[who.Subject] = s.placeAs(who, "k"+who.Subject, "ada").order(201).ID
+				}
+				asked := s.stock.asked
+				s.stop()
+				s = newShop(t, options{config: configs[1], store: s.store, stock: s.stock})
+				defer func() { s.stop() }()
+				for _, who := range []identity.Caller{ada, operator, inside} {
+					again := s.placeAs(who, "k"+who.Subject, "ada")
+					assert.Equal(t, first[who.Subject], again.order(201).ID)
+					assert.Equal(t, "true", again.header.Get(orderapi.HeaderReplayed))
+				}
+				assert.Equal(t, asked, s.stock.asked, "a repeat asks for no stock")
+				assert.NotEqual(t, first["ada"], s.placeAs(eve, "kada", "").order(201).ID)
+			})
+		})
+	}
 }

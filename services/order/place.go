@@ -22,10 +22,11 @@ const releaseWithin = 2 * time.Second
 // records one of them, whose answer both get if their bodies are the same.
 // r names the customer; the order is of that customer in the tenant of who asks.
 func (s *Service) place(ctx context.Context, by identity.Caller, key string, r orderapi.PlaceRequest) (placement, error) {
-	id, print := s.orderID(by, key), fingerprint(r)
+	print := fingerprint(r)
+	id, other := s.orderIDs(by, key)
 	there, err := s.glance(ctx, id) // saves asking inventory; the journal decides
 	if there == nil && err == nil {
-		there, err = s.placedBefore(ctx, by, key, print)
+		there, err = s.placedOtherwise(ctx, by, other, print)
 	}
 	switch {
 	case err != nil:
@@ -54,22 +55,25 @@ func (s *Service) place(ctx context.Context, by identity.Caller, key string, r o
 	return result.Answer.(placement), nil
 }
 
-// orderID is the id of the caller's order with the key. Beside replicas of the release before accounts, which know no callers, it is
-// the id that they give it, or a repeat that reaches another replica would be another order: ADR 14.
-func (s *Service) orderID(by identity.Caller, key string) string {
+// orderIDs gives the id of the caller's order with the key, and the other one that replicas beside this one, or this one before a
+// change of its settings, may have given it. Beside replicas of the release before accounts, which know no callers, the id is the one
+// that they give it, or a repeat that reaches another replica would be another order: ADR 14.
+func (s *Service) orderIDs(by identity.Caller, key string) (id, other string) {
+	id, other = orderID(by.Owner(), key), orderID(identity.Owner{}, key)
 	if s.cfg.Journal.SegmentVersion == journal.SegmentVersion {
-		return orderID(identity.Owner{}, key)
+		return other, id
 	}
-	return orderID(by.Owner(), key)
+	return id, other
 }
 
-// placedBefore finds the order of a request that was made before there were accounts, and is repeated now that there are. nil
-// without an error says that there is none that the caller may see.
-func (s *Service) placedBefore(ctx context.Context, by identity.Caller, key, print string) (*orderapi.Order, error) {
+// placedOtherwise finds the order of a request that was given its other id: made before there were accounts and repeated now that there
+// are, or the other way round at a replica that still names orders as it was done before. nil without an error says that there is
+// none that the caller may see.
+func (s *Service) placedOtherwise(ctx context.Context, by identity.Caller, other, print string) (*orderapi.Order, error) {
 	if !by.Known() {
 		return nil, nil // its orders are named as they always were
 	}
-	o, err := s.glance(ctx, orderID(identity.Owner{}, key))
+	o, err := s.glance(ctx, other)
 	if o == nil || err != nil || o.Fingerprint != print || !ownerOf(o).Admits(by) {
 		return nil, err
 	}
