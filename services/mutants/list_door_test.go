@@ -32,4 +32,9 @@ var doorMutants = []mutant{
 		why:   "a service works on for callers who have long given up",
 		edits: []edit{{"\thttpx.PutWithin(r.Context(), out.Header)\n", ""}},
 	},
+	{
+		name: "failures-are-tried-again", file: "gateway/target.go", suite: "gateway", run: "^TestAFailureIsNoStorm$",
+		why:   "a service that has too much to do gets three times as much",
+		edits: []edit{{"	if outcome != gray.Failed {\n		return err\n	}\n", "	for range 2 {\n		if outcome != gray.Failed {\n			return err\n		}\n		outcome, err = s.askTarget(x)\n	}\n"}},
+	},
 }
