@@ -69,12 +69,17 @@ func (g *guard) succeeded(w watched) {
 	delete(g.watched, w)
 }
 
-// undo takes back an attempt that was not judged.
+// undo takes back an attempt that was not judged. It leaves nothing behind: attempts that are refused because too many wait to be
+// judged cost a stranger little, and would otherwise push out failures that count.
 func (g *guard) undo(w watched) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if f := g.watched[w]; f != nil && f.count > 0 {
-		f.count--
+	f := g.watched[w]
+	if f == nil {
+		return
+	}
+	if f.count--; f.count <= 0 {
+		delete(g.watched, w)
 	}
 }
 

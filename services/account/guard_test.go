@@ -70,6 +70,23 @@ func TestAttemptsAtTheSameTimeAreCounted(t *testing.T) {
 	require.NoError(t, g.attempt(who))
 }
 
+// TestWhatIsNotJudgedPushesNothingOut: a crowd of attempts that find no room to be hashed is cheap to make.
+func TestWhatIsNotJudgedPushesNothingOut(t *testing.T) {
+	g := newGuard(func() time.Time { return time.Time{} })
+	failing := watched{account: "failing"}
+	require.NoError(t, g.attempt(failing))
+	for i := range 10 {
+		w := watched{account: fmt.Sprint(i)}
+		require.NoError(t, g.attempt(w))
+		g.undo(w)
+		g.undo(w) // nothing is left of it
+	}
+	assert.Len(t, g.watched, 1)
+	require.NoError(t, g.attempt(failing))
+	g.undo(failing)
+	assert.Equal(t, 1, g.watched[failing].count, "what was judged stays")
+}
+
 func TestWhatIsWatchedIsBounded(t *testing.T) {
 	now := time.Time{}
 	g := newGuard(func() time.Time { return now })
