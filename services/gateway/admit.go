@@ -87,7 +87,8 @@ func (s *Service) ask(x *exchange) error {
 		s.keep(x)
 		return nil
 	}
-	if x.op.Method != http.MethodGet || x.c.Request().Context().Err() != nil {
+	// A service that was too slow has failed as well; only who has gone away needs no answer.
+	if x.op.Method != http.MethodGet || errors.Is(x.c.Request().Context().Err(), context.Canceled) {
 		return err
 	}
 	a, ok := s.protect.fallbacks.Instead(x.kept())
@@ -182,7 +183,10 @@ func (s *Service) keep(x *exchange) {
 	}
 }
 
-// kept is the request that an answer is kept for. Even what is open to anyone is kept for each caller: it may say more to some.
+// kept is the request that an answer is kept for. Even what is open to anyone is kept for each caller and what they are: it may say
+// more to some.
 func (x *exchange) kept() fallback.Request {
-	return fallback.Request{Route: x.op.ID, Tenant: x.caller.Tenant, Subject: x.caller.Subject, PathAndQuery: x.c.Request().URL.RequestURI()}
+	return fallback.Request{
+		Route: x.op.ID, Tenant: x.caller.Tenant, Subject: x.caller.Subject, Roles: x.caller.Roles, PathAndQuery: x.c.Request().URL.RequestURI(),
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/sidecart/sidecart/services/gateway/overload"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/identity"
 )
 
 const stock = `
@@ -68,6 +70,39 @@ func TestAnAnswerInTheServicesPlace(t *testing.T) {
 	assert.Equal(t, 500, ask(s, "PUT", "/v1/stock/mug", "").Code, "nobody is told that a change was made which was not")
 	status.Store(404)
 	assert.Equal(t, 404, ask(s, "GET", "/v1/stock/pot", "").Code, "a refusal is an answer")
+}
+
+// TestAnAnswerInThePlaceOfASlowOne: whose time is over has still got somebody who waits for an answer.
+func TestAnAnswerInThePlaceOfASlowOne(t *testing.T) {
+	s, _, _ := shopOf(t, nil)
+	routes := map[string]rules.Route{"getStock": {Budget: 10 * time.Millisecond, Fallback: fallback.Config{Body: `{"available":0}`}}}
+	s.apply(&rules.File{Routes: routes})
+	s.transport = never{}
+	w := ask(s, "GET", "/v1/stock/pot", "")
+	assert.Equal(t, 200, w.Code, w.Body.String())
+	assert.Equal(t, "fixed", w.Header().Get(fallback.Header))
+}
+
+// never is a service that does not answer while anybody waits.
+type never struct{}
+
+func (never) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// TestAnAnswerIsKeptForWhatItsCallerIs: an operator who is none any more is not told again what only operators are told.
+func TestAnAnswerIsKeptForWhatItsCallerIs(t *testing.T) {
+	s := gatewayOf(t, &upstreams{handlers: map[string]http.Handler{"shop": stub(strings.Replace(stock, "operationId: getStock", "operationId: getStock\n      x-roles: [customer, operator]", 1), func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"available":7}`)
+	})}}, nil)
+	s.apply(&rules.File{Routes: map[string]rules.Route{"getStock": {Fallback: fallback.Config{LastGood: time.Minute}}}})
+	require.Equal(t, 200, ask(s, "GET", "/v1/stock/pot", "").Code)
+	s.transport = &upstreams{}
+	require.Equal(t, 200, ask(s, "GET", "/v1/stock/pot", "").Code)
+	as(s, identity.Caller{Subject: "olga", Roles: []string{identity.RoleCustomer}})
+	problem(t, ask(s, "GET", "/v1/stock/pot", ""), 503, errs.CodeUnavailable)
 }
 
 func TestAFallbackMustBeOfTheServicesShape(t *testing.T) {

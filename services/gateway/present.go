@@ -158,9 +158,7 @@ func (s *Service) showScreen(x *exchange) error {
 		}
 	}
 	r, header := x.c.Request(), http.Header{}
-	body, err := present.screens.Serve(r.Context(), header, name, params, r.URL.Query(), func(ctx context.Context, operation string, u *url.URL) (*http.Response, []byte, error) {
-		return s.askPart(ctx, x, present.mapper, operation, u)
-	})
+	body, err := present.screens.Serve(r.Context(), header, name, params, r.URL.Query(), s.askFor(x, present.mapper))
 	if err != nil {
 		return err
 	}
@@ -168,25 +166,32 @@ func (s *Service) showScreen(x *exchange) error {
 	return s.write(x)
 }
 
+// askFor gives what the parts of a screen are asked with. A part can begin when its screen has been given up already, and Echo has
+// given whole.c to the next request: so what parts need of it is taken before.
+func (s *Service) askFor(whole *exchange, mapper *terminal.Mapper) screen.Ask {
+	asked, newContext := whole.c.Request(), whole.c.Echo().NewContext
+	return func(ctx context.Context, operation string, u *url.URL) (*http.Response, []byte, error) {
+		r := asked.WithContext(ctx)
+		r.URL, r.Header = u, maps.Clone(r.Header)
+		for _, name := range ofTheWhole {
+			delete(r.Header, name)
+		}
+		return s.askPart(whole, newContext(r, nowhere{}), mapper, operation)
+	}
+}
+
 // askPart has one operation answered for a screen, in the name of whoever asked for that: through the stages that every request of
-// its own would go through once it is known who asks.
-func (s *Service) askPart(ctx context.Context, whole *exchange, mapper *terminal.Mapper, operation string, u *url.URL) (*http.Response, []byte, error) {
+// its own would go through once it is known who asks. Nothing of whole is looked at that belongs to its Echo context.
+func (s *Service) askPart(whole *exchange, c echo.Context, mapper *terminal.Mapper, operation string) (*http.Response, []byte, error) {
 	op := whole.set.Operation(operation)
 	if op == nil || op.Service == Name {
 		return nil, nil, errors.New("gateway: a screen has the part " + operation + ", which no service answers")
 	}
-	segments, err := contracts.Segments(u)
+	segments, err := contracts.Segments(c.Request().URL)
 	if err != nil {
 		return nil, nil, err
 	}
-	r := whole.c.Request().WithContext(ctx)
-	r.URL, r.Header = u, maps.Clone(r.Header)
-	for _, name := range ofTheWhole {
-		delete(r.Header, name)
-	}
-	part := &exchange{
-		c: whole.c.Echo().NewContext(r, nowhere{}), set: whole.set, op: op, segments: segments, caller: whole.caller, unknown: whole.unknown, part: true,
-	}
+	part := &exchange{c: c, set: whole.set, op: op, segments: segments, caller: whole.caller, unknown: whole.unknown, part: true}
 	for _, stage := range s.before {
 		if stage.parts {
 			if err := stage.do(part); err != nil {
@@ -203,7 +208,7 @@ func (s *Service) askPart(ctx context.Context, whole *exchange, mapper *terminal
 			h[name] = values[:len(values):len(values)] // adding to it leaves the answer's alone
 		}
 	}
-	body := mapper.Map(h, a.status, r.Header.Get(terminal.Header), op.ID, a.body)
+	body := mapper.Map(h, a.status, c.Request().Header.Get(terminal.Header), op.ID, a.body)
 	return &http.Response{StatusCode: a.status, Header: h}, body, nil
 }
 

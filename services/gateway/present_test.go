@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json"
+	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -152,6 +154,23 @@ func TestAScreenIsMadeInTheCallersName(t *testing.T) {
 	for _, r := range u.seen {
 		assert.Equal(t, "olga", r.Header.Get(identity.HeaderSubject))
 	}
+}
+
+// TestAPartThatBeginsLateIsOfItsOwnScreen: Echo uses a request's context for another one as soon as it is answered, and a screen that
+// is given up does not wait for its parts.
+func TestAPartThatBeginsLateIsOfItsOwnScreen(t *testing.T) {
+	u := &upstreams{handlers: map[string]http.Handler{"shop": marketStub(1)}}
+	s, _ := ruled(t, u, presented)
+	c := echo.New().NewContext(httptest.NewRequest("GET", "/v1/screens/start", nil), httptest.NewRecorder())
+	c.Request().Header.Set("X-Whose", "ada")
+	asking := s.askFor(&exchange{c: c, set: s.book.Set(), caller: identity.Nobody()}, nil)
+	next := httptest.NewRequest("GET", "/v1/goods/1", nil)
+	next.Header.Set("X-Whose", "eve")
+	c.SetRequest(next)
+	_, _, err := asking(t.Context(), "listGoods", &url.URL{Path: "/v1/goods"})
+	require.NoError(t, err)
+	require.Len(t, u.seen, 1)
+	assert.Equal(t, "ada", u.seen[0].Header.Get("X-Whose"))
 }
 
 func TestScreensAreInTheContractAsLongAsTheRulesHaveThem(t *testing.T) {

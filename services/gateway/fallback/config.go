@@ -2,9 +2,10 @@ package fallback
 
 import (
 	"fmt"
-	"github.com/go-json-experiment/json/jsontext"
 	"net/http"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/sidecart/sidecart/services/gateway/fault"
 )

@@ -151,14 +151,16 @@ func (f *Fallbacks) Has(routeName string) bool {
 
 // Request is what a kept answer answers: path and query, and whose it is.
 type Request struct {
-	Route           string // operationId
-	Tenant, Subject string // both empty where an operation says the same to anyone
+	Route           string   // operationId
+	Tenant, Subject string   // both empty where an operation says the same to anyone
+	Roles           []string // an operator who is one no more must not be told again what only operators see
 	PathAndQuery    string
 }
 
-// key is unambiguous: a path has neither a NUL nor does it begin with anything but a slash.
+// key is unambiguous: a role is a word, and a path has neither a NUL nor does it begin with anything but a slash.
 func (r Request) key() string {
-	return strings.Join([]string{r.Route, strconv.Itoa(len(r.Tenant)), r.Tenant, strconv.Itoa(len(r.Subject)), r.Subject, r.PathAndQuery}, "\x00")
+	roles := strings.Join(r.Roles, ",")
+	return strings.Join([]string{r.Route, strconv.Itoa(len(r.Tenant)), r.Tenant, strconv.Itoa(len(r.Subject)), r.Subject, roles, r.PathAndQuery}, "\x00")
 }
 
 // Keep remembers a service's good answer (200) if the route has a use for it. body must not be changed afterwards.

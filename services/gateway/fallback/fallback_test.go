@@ -142,6 +142,10 @@ func TestTheLastGoodAnswerAndThenTheFixedOne(t *testing.T) {
 	shifted.Tenant, shifted.Subject = "ta", "da"
 	_, ok = f.Instead(shifted)
 	assert.False(t, ok)
+	lesser := mine
+	lesser.Roles = []string{"customer"}
+	_, ok = f.Instead(lesser)
+	assert.False(t, ok, "what ada was told with other roles is not kept for these")
 	_, ok = f.Instead(Request{Route: "getCustomer", PathAndQuery: "/"})
 	assert.False(t, ok, "no rule, nothing kept")
 	assert.EqualValues(t, 1, testutil.ToFloat64(f.given.WithLabelValues("getStock", "fixed")))
