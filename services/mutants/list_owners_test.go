@@ -28,6 +28,11 @@ var ownerMutants = []mutant{
 		edits: []edit{{"\t\treturn other, id\n", "\t\treturn other, other\n"}},
 	},
 	{
+		name: "tenants-beside-a-release-without", file: "order/place.go", suite: "order", run: "^TestBesideTheReleaseBeforeAccountsAKeyIsEverybodys$",
+		why:   "the snapshot of a release that knows no tenants makes a tenant's orders the shop's",
+		edits: []edit{{"if by.Tenant != \"\" && s.beside() {", "if by.Tenant == \"?\" && s.beside() {"}},
+	},
+	{
 		name: "operators-of-all-tenants", file: "kit/identity/owner.go", suite: "kit/identity", run: "^TestWhoIsAdmitted$",
 		why:   "an operator of one tenant sees the orders of every other",
 		edits: []edit{{"return c.Tenant == o.Tenant && (", "return c.Tenant != \"?\" && ("}},

@@ -204,7 +204,10 @@ func TestBesideTheReleaseBeforeAccountsAKeyIsEverybodys(t *testing.T) {
 		assert.Equal(t, orderID(identity.Owner{}, "k"), o.ID)
 		assert.Equal(t, o.ID, s.placeAs(inside, "k", "ada").order(201).ID)
 		s.placeAs(eve, "k", "").refused(422, orderapi.CodeIdempotencyKeyReused)
-		s.placeAs(elsewhere, "k", "").refused(422, orderapi.CodeIdempotencyKeyReused)
+		asked := s.stock.asked
+		s.placeAs(elsewhere, "k", "").refused(503, errs.CodeUnavailable)
+		s.placeAs(another, "k2", "ada").refused(503, errs.CodeUnavailable)
+		assert.Equal(t, asked, s.stock.asked, "a snapshot of that release would give the order to the shop")
 		s.as(eve, "GET", "/v1/orders/"+o.ID, nil).refused(404, orderapi.CodeUnknownOrder)
 	})
 }

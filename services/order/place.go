@@ -22,6 +22,9 @@ const releaseWithin = 2 * time.Second
 // records one of them, whose answer both get if their bodies are the same.
 // r names the customer; the order is of that customer in the tenant of who asks.
 func (s *Service) place(ctx context.Context, by identity.Caller, key string, r orderapi.PlaceRequest) (placement, error) {
+	if by.Tenant != "" && s.beside() {
+		return placement{}, refuseTenant()
+	}
 	print := fingerprint(r)
 	id, other := s.orderIDs(by, key)
 	there, err := s.glance(ctx, id) // saves asking inventory; the journal decides
@@ -55,12 +58,15 @@ func (s *Service) place(ctx context.Context, by identity.Caller, key string, r o
 	return result.Answer.(placement), nil
 }
 
+// beside tells whether replicas of the release before accounts may run beside this one.
+func (s *Service) beside() bool { return s.cfg.Journal.SegmentVersion == journal.SegmentVersion }
+
 // orderIDs gives the id of the caller's order with the key, and the other one that replicas beside this one, or this one before a
 // change of its settings, may have given it. Beside replicas of the release before accounts, which know no callers, the id is the one
 // that they give it, or a repeat that reaches another replica would be another order: ADR 14.
 func (s *Service) orderIDs(by identity.Caller, key string) (id, other string) {
 	id, other = orderID(by.Owner(), key), orderID(identity.Owner{}, key)
-	if s.cfg.Journal.SegmentVersion == journal.SegmentVersion {
+	if s.beside() {
 		return other, id
 	}
 	return id, other

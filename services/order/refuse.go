@@ -26,6 +26,15 @@ func refuseHoldOver() error {
 	return e
 }
 
+// refuseTenant says that an order of a tenant would become the shop's own: replicas of the release before accounts, which may take the
+// next snapshot, know no tenants.
+func refuseTenant() error {
+	e := errs.New(errs.Unavailable, errs.CodeUnavailable,
+		"orders of tenants are taken once the upgrade is over (SIDECART_SEGMENT_VERSION=1 is taken away); nothing was changed")
+	e.RetryAfter = time.Minute
+	return e
+}
+
 func refusePending(c *orderapi.Charge) error {
 	return errs.Newf(errs.Conflict, orderapi.CodePaymentPending, "payment attempt %d by %q has no answer yet", c.Attempt, c.Method).
 		With("attempt", c.Attempt)
