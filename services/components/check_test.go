@@ -87,6 +87,9 @@ func TestTheFileForKubernetesIsNoComponent(t *testing.T) {
 		set, err := Load(filepath.Join(shipped, name))
 		require.NoError(t, err)
 		for _, c := range set.Components {
+			if strings.HasPrefix(c.Type, "configuration.") {
+				continue // in Kubernetes the gateway's rules are a ConfigMap: its sidecar reaches no store
+			}
 			assert.Contains(t, string(text), "  - "+filepath.Base(c.File)+"\n", name)
 		}
 	}
