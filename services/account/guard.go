@@ -74,12 +74,10 @@ func (g *guard) succeeded(w watched) {
 func (g *guard) undo(w watched) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f := g.watched[w]
-	if f == nil {
-		return
-	}
-	if f.count--; f.count <= 0 {
-		delete(g.watched, w)
+	if f := g.watched[w]; f != nil {
+		if f.count--; f.count <= 0 {
+			delete(g.watched, w)
+		}
 	}
 }
 
