@@ -88,6 +88,7 @@ func Benchmarks() []Benchmark {
 			Phases: []Phase{{Label: capacity}, {Label: "5×", Clients: openClients, Times: 5}},
 			Goals: []Goal{
 				over("gateway", "reverseproxy", 0.75, 0.85), goodput("gateway", "5×", 0.85, 0.95), goodput("reverseproxy", "5×", 0, 0),
+				toldAt("gateway", "reverseproxy", "5×"),
 			},
 		},
 		{

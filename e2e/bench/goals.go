@@ -38,10 +38,16 @@ func (g Goal) Verdict(s Spread) string {
 
 // over compares what two contenders served, round by round.
 func over(a, b string, floor, target float64) Goal {
-	ratio := func(of func(Figures) float64) func(Result) Spread {
-		return func(r Result) Spread { return Ratio(r.perRound(a, capacity, of), r.perRound(b, capacity, of)) }
-	}
-	return Goal{What: a + " ÷ " + b, Floor: floor, Target: target, of: ratio(served), byCPU: ratio(Figures.ByCPU)}
+	return Goal{What: a + " ÷ " + b, Floor: floor, Target: target, of: ratio(a, b, capacity, served), byCPU: ratio(a, b, capacity, Figures.ByCPU)}
+}
+
+// toldAt compares the same in another phase, without a goal.
+func toldAt(a, b, phase string) Goal {
+	return Goal{What: a + " ÷ " + b + " at " + phase, of: ratio(a, b, phase, served), byCPU: ratio(a, b, phase, Figures.ByCPU)}
+}
+
+func ratio(a, b, phase string, of func(Figures) float64) func(Result) Spread {
+	return func(r Result) Spread { return Ratio(r.perRound(a, phase, of), r.perRound(b, phase, of)) }
 }
 
 // told is over without a goal.
