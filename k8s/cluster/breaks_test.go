@@ -118,8 +118,10 @@ func (o *overlay) breakScopes(t *testing.T, placed map[string]*cluster.RunningPo
 		{"component", "sms", `{"scopes":["sidecart"]}`, `{"scopes":["notify","sidecart"]}`, "notify", "notify is not handed sms"},
 		{"component", "payment-provider", `{"scopes":["payment","sidecart","order"]}`, `{"scopes":["payment","sidecart"]}`,
 			"order", "order is handed payment-provider, which"},
-		{"component", "state", `{"scopes":null}`, `{"scopes":["inventory","order","payment","notify","sidecart"]}`,
+		{"component", "state", `{"scopes":null}`, `{"scopes":["inventory","order","payment","notify","account","sidecart"]}`,
 			"gateway", "gateway is handed state, which"},
+		{"component", "account-secrets", `{"scopes":["account","sidecart","gateway"]}`, `{"scopes":["account","sidecart"]}`,
+			"gateway", "gateway is handed account-secrets, which"},
 		{"secret", "sidecart", `{"data":{"SMTP_HOST":null}}`, `{"stringData":{"SMTP_HOST":"127.0.0.1"}}`,
 			"notify", "host of mail is not what the Secret says"},
 	} {

@@ -34,6 +34,9 @@ func (o *overlay) checkCalls(t *testing.T, placed map[string]*cluster.RunningPod
 		{"order", http.MethodGet, hold, false},
 		{"notify", http.MethodGet, "/v1.0/invoke/order/method/order/journal", true},
 		{"notify", http.MethodGet, "/v1.0/invoke/payment/method/payment/journal", false},
+		{"gateway", http.MethodGet, "/v1.0/invoke/account/method/account/internal/revoked", true},
+		{"order", http.MethodGet, "/v1.0/invoke/account/method/account/internal/revoked", false},
+		{"gateway", http.MethodGet, "/v1.0/invoke/account/method/account/journal", false},
 	} {
 		got := o.callFrom(t, placed[one.from], one.method, "http://127.0.0.1:3500"+one.path, "{}")
 		refused := got.Status == http.StatusForbidden && strings.Contains(got.Body, "access control policy")

@@ -37,10 +37,7 @@ type overlay struct {
 // readOverlay reads what the overlay's own file says.
 func readOverlay(t *testing.T, w *world, dir string) *overlay {
 	o := &overlay{world: w, name: filepath.Base(dir), dir: dir}
-	text, err := os.ReadFile(filepath.Join(dir, "kustomization.yaml"))
-	require.NoError(t, err)
-	var file struct{ Resources, Components []string }
-	require.NoError(t, yaml.Unmarshal(text, &file))
+	file := readKustomization(t, dir)
 	for _, r := range file.Resources {
 		if set, ok := strings.CutPrefix(r, "../../../components/"); ok {
 			o.set = set
@@ -52,6 +49,26 @@ func readOverlay(t *testing.T, w *world, dir string) *overlay {
 		o.secret = readEnv(t, filepath.Join(dir, "secret.example.env"))
 	}
 	return o
+}
+
+// kustomization is what of a kustomization.yaml matters here.
+type kustomization struct{ Resources, Components []string }
+
+func readKustomization(t *testing.T, dir string) kustomization {
+	text, err := os.ReadFile(filepath.Join(dir, "kustomization.yaml"))
+	require.NoError(t, err)
+	var file kustomization
+	require.NoError(t, yaml.Unmarshal(text, &file))
+	return file
+}
+
+// readResources lists the files of a folder that its kustomization takes; there may be others, for shops outside of Kubernetes.
+func readResources(t *testing.T, dir string) []string {
+	var files []string
+	for _, r := range readKustomization(t, dir).Resources {
+		files = append(files, filepath.Join(dir, r))
+	}
+	return files
 }
 
 // readEnv reads lines of NAME=VALUE.
@@ -89,7 +106,7 @@ func (o *overlay) apply(t *testing.T) {
 
 // makeSecrets makes every Secret that pods and components want, with values for this cluster.
 func (o *overlay) makeSecrets(t *testing.T, pods map[string][]corev1.Pod) {
-	wanted := map[string]map[string]string{}
+	wanted := map[string]map[string]string{keysSecret: {keysKey: o.newKeys(t)}}
 	if o.inSecret {
 		maps.Copy(o.secret, o.outside())
 		wanted["sidecart"] = o.secret

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sidecart/sidecart/k8s/cluster"
 	"github.com/sidecart/sidecart/k8s/cluster/sandbox"
@@ -93,21 +94,42 @@ func (o *overlay) start(t *testing.T, placed map[string]*cluster.RunningPod) {
 	o.checkListeners(t, placed)
 }
 
-// sell puts stock, orders, pays, and sees that everybody has heard of it.
+// sell puts stock, signs a customer up, orders, pays, and sees that everybody has heard of it; and that who may not, cannot.
 func (o *overlay) sell(t *testing.T, placed map[string]*cluster.RunningPod) {
-	shop := shopAt("http://" + net.JoinHostPort(gateway(placed).IP(), "8080"))
-	sku := "/v1/inventory/moka-pot"
-	shop.must(t, http.StatusCreated, http.MethodPut, sku, `{"title":"Moka pot","price":{"amount":2990,"currency":"EUR"},"quantity":2}`)
-	order := shop.must(t, http.StatusCreated, http.MethodPost, "/v1/orders",
-		`{"customer":"ada","contact":{"email":"ada@example.com"},"lines":[{"sku":"moka-pot","quantity":1}]}`)
+	stranger := shop{base: "http://" + net.JoinHostPort(gateway(placed).IP(), "8080")}
+	operator, bob := stranger.as(o.token(t)), stranger.as(o.token(t, "--role", "customer", "--subject", "bob"))
+	const sku, put = "/v1/inventory/moka-pot", `{"title":"Moka pot","price":{"amount":2990,"currency":"EUR"},"quantity":2}`
+	operator.must(t, http.StatusCreated, http.MethodPut, sku, put)
+	bob.must(t, http.StatusForbidden, http.MethodPut, sku, put)
+
+	const account = `{"email":"ada@example.com","password":"seven green parakeets"}`
+	stranger.must(t, http.StatusCreated, http.MethodPost, "/v1/accounts", account)
+	session := stranger.must(t, http.StatusCreated, http.MethodPost, "/v1/accounts/sessions", account)
+	token, _ := session["access_token"].(string)
+	require.NotEmpty(t, token)
+	ada := stranger.as(token)
+
+	const one = `{"contact":{"email":"ada@example.com"},"lines":[{"sku":"moka-pot","quantity":1}]}`
+	stranger.must(t, http.StatusUnauthorized, http.MethodPost, "/v1/orders", one)
+	order := ada.must(t, http.StatusCreated, http.MethodPost, "/v1/orders", one)
 	id, _ := order["id"].(string)
 	require.NotEmpty(t, id)
-	shop.must(t, http.StatusConflict, http.MethodPost, "/v1/orders", `{"customer":"bob","contact":{"email":"bob@example.com"},"lines":[{"sku":"moka-pot","quantity":2}]}`)
-	shop.must(t, http.StatusAccepted, http.MethodPost, "/v1/orders/"+id+"/payment", `{"method":"card"}`)
+	bob.must(t, http.StatusConflict, http.MethodPost, "/v1/orders", `{"contact":{"email":"bob@example.com"},"lines":[{"sku":"moka-pot","quantity":2}]}`)
+	bob.must(t, http.StatusNotFound, http.MethodGet, "/v1/orders/"+id, "")
+	ada.must(t, http.StatusAccepted, http.MethodPost, "/v1/orders/"+id+"/payment", `{"method":"card"}`)
 	eventually(t, "the order is paid, the stock sold and the customer told", func(ctx context.Context) error {
-		return shop.sold(ctx, "/v1/orders/"+id, sku)
+		return ada.sold(ctx, "/v1/orders/"+id, sku)
 	})
-	t.Logf("%s: sold one of two moka pots: put, ordered, refused what is not there, paid, sold, told", o.name)
+	o.checkRules(t, operator)
+	t.Logf("%s: sold one of two moka pots: put, signed up and in, ordered, refused what is not there or somebody else's, paid, sold, told", o.name)
+}
+
+// checkRules: the gateway goes by the rules that its ConfigMap has.
+func (o *overlay) checkRules(t *testing.T, operator shop) {
+	config, err := o.server.Client.CoreV1().ConfigMaps(namespace).Get(t.Context(), "gateway-rules", metav1.GetOptions{})
+	require.NoError(t, err)
+	rules := operator.must(t, http.StatusOK, http.MethodGet, "/v1/ops/rules", "")
+	assert.Equal(t, hash(config.Data["gateway.yaml"])[:12], rules["digest"], "%v", rules)
 }
 
 // gateway is the pod that listens to the public.
@@ -139,10 +161,11 @@ func (o *overlay) checkListeners(t *testing.T, placed map[string]*cluster.Runnin
 	}
 }
 
-// shop is a gateway.
-type shop struct{ base string }
+// shop is a gateway as somebody asks it.
+type shop struct{ base, token string }
 
-func shopAt(base string) shop { return shop{base} }
+// as is the same gateway asked with an access token.
+func (s shop) as(token string) shop { return shop{s.base, token} }
 
 // do sends one request and answers the status and the members of the document that came back.
 func (s shop) do(ctx context.Context, method, path, body string) (int, map[string]any, error) {
@@ -153,6 +176,9 @@ func (s shop) do(ctx context.Context, method, path, body string) (int, map[strin
 		return 0, nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if s.token != "" {
+		req.Header.Set("Authorization", "Bearer "+s.token)
+	}
 	if method == http.MethodPost {
 		req.Header.Set("Idempotency-Key", fmt.Sprintf("%x", sha256.Sum256([]byte(path+body))))
 	}

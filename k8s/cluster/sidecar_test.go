@@ -175,8 +175,7 @@ func (o *overlay) ask(t *testing.T, p *cluster.RunningPod, change func([]string)
 
 // handedFaults compares what an app was handed with the files of the set.
 func (o *overlay) handedFaults(t *testing.T, app string, got handed) []string {
-	files, err := filepath.Glob(filepath.Join(o.root, "components", o.set, "*.yaml"))
-	require.NoError(t, err)
+	files := readResources(t, filepath.Join(o.root, "components", o.set))
 	require.NotEmpty(t, files)
 	var faults []string
 	rest := maps.Clone(got.Components)
