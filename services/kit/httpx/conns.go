@@ -134,3 +134,12 @@ func (c *boundConn) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
 }
+
+// CloseWrite tells the client that nothing more comes. The server asks for it when it refuses a request that it has not read whole:
+// without it the client would find the connection broken before it has read why.
+func (c *boundConn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

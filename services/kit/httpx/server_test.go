@@ -126,6 +126,23 @@ func TestHeadersWithoutMeasure(t *testing.T) {
 	}
 }
 
+// TestARefusalCanBeReadToItsEnd: the rest of what is refused is not read, and the client must learn why all the same.
+func TestARefusalCanBeReadToItsEnd(t *testing.T) {
+	l, err := Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	bound, err := Bound(l, Connections{})
+	require.NoError(t, err)
+	s := NewServer(http.NotFoundHandler(), ServerConfig{}, nil)
+	go func() { _ = s.Serve(bound) }()
+	t.Cleanup(func() { _ = s.Close() })
+	c := dialed(t, l.Addr().String())
+	_, err = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\nX-A: "+strings.Repeat("a", 24<<10)+"\r\n\r\n")
+	require.NoError(t, err)
+	said, err := io.ReadAll(c)
+	require.NoError(t, err, "after %q", said)
+	assert.Contains(t, string(said), "431 ")
+}
+
 // TestAReaderWhoDoesNotRead: the answer fills every buffer on the way; the handler must not wait for ever.
 func TestAReaderWhoDoesNotRead(t *testing.T) {
 	ended := make(chan error, 1)
