@@ -84,11 +84,11 @@ func Benchmarks() []Benchmark {
 		},
 		{
 			Name: "gateway", About: "orders of 250 bytes, answered by 600, through the whole gateway and through a bare reverse proxy, in front of the same upstream", Stock: plenty, Kind: Passages,
-			Who:    []string{"gateway", "reverseproxy"},
+			Who:    []string{"gateway", "reverseproxy", "reverseproxy-pool"},
 			Phases: []Phase{{Label: capacity}, {Label: "5×", Clients: openClients, Times: 5}},
 			Goals: []Goal{
 				over("gateway", "reverseproxy", 0.75, 0.85), goodput("gateway", "5×", 0.85, 0.95), goodput("reverseproxy", "5×", 0, 0),
-				toldAt("gateway", "reverseproxy", "5×"),
+				told("gateway", "reverseproxy-pool"), toldAt("gateway", "reverseproxy", "5×"),
 			},
 		},
 		{

@@ -83,6 +83,7 @@ func Contenders(sets []string) []Contender {
 	all = append(all,
 		door("gateway", "sidecart's gateway, whole, without a sidecar, in front of an upstream that answers at once"),
 		door("reverseproxy", "httputil.ReverseProxy in front of the same"),
+		door("reverseproxy-pool", "the same with buffers that are used again"),
 	)
 	for _, n := range shardCounts {
 		for _, set := range sets {

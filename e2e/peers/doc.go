@@ -9,8 +9,8 @@
 //	dapr         one ETag-guarded write of the SKU's state through a Dapr sidecar for each request
 //	workflow     each order a Dapr workflow: reserve, record, wait for the payment, charge, confirm, notify
 //
-// Three more are for the benchmark of the gateway: upstream counts orders and answers them at once; gateway (sidecart's own, whole) and
-// reverseproxy (httputil.ReverseProxy and nothing else) stand in front of it, over the same transport.
+// Four more are for the benchmark of the gateway: upstream counts orders and answers them at once; gateway (sidecart's own, whole) and
+// reverseproxy (httputil.ReverseProxy and nothing else; reverseproxy-pool keeps its buffers) stand in front of it, over the same transport.
 //
 // They are meant to be as fast as they honestly can: connections are pooled, statements and scripts are prepared, everything is one
 // round trip where one is possible. None of them lets a hold end or keeps a history, and but for workflow none tells anybody of anything. A module of its own, so

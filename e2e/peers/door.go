@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,10 +41,26 @@ func newDoor() (door, error) {
 	}}, nil
 }
 
-// reverseProxy is the standard library's, with nothing added.
-func (d door) reverseProxy() http.Handler {
-	return healthy(func() error { return nil }, &httputil.ReverseProxy{Transport: d.transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(d.upstream) }})
+// reverseProxy is the standard library's, with nothing added but, if pooled, buffers that are used again.
+func (d door) reverseProxy(pooled bool) http.Handler {
+	p := &httputil.ReverseProxy{Transport: d.transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(d.upstream) }}
+	if pooled {
+		p.BufferPool = &buffers{}
+	}
+	return healthy(func() error { return nil }, p)
 }
+
+// buffers are of the size that the proxy makes for itself otherwise.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[]byte); ok {
+		return *p
+	}
+	return make([]byte, 32<<10)
+}
+
+func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
 
 // gateway is sidecart's own, whole and as it is shipped: the contracts of all services, the rules of BENCH_RULES, tokens checked by
 // the keys that the upstream gives in account's place, limits, metrics, trace ids and the access log. It works until ctx ends.

@@ -21,11 +21,11 @@ const stopWithin = 5 * time.Second
 
 const usage = `peers runs one of the hand-written shops that scripts/bench compares sidecart with.
 
-Usage: peers [flags] nothing|nothing-kit|lua|lua-idem|postgres|dapr|workflow|upstream|gateway|reverseproxy
+Usage: peers [flags] nothing|nothing-kit|lua|lua-idem|postgres|dapr|workflow|upstream|gateway|reverseproxy|reverseproxy-pool
 
 It listens on loopback at $APP_PORT (unset: a free port), says where on standard output, and ends at SIGTERM.
 lua and lua-idem want SIDECART_REDIS_HOST and SIDECART_REDIS_PASSWORD, postgres SIDECART_POSTGRES_DSN, dapr and
-workflow what a Dapr sidecar gives its app; workflow's sidecar needs Dapr's placement and scheduler. gateway and reverseproxy want BENCH_UPSTREAM, the URL
+workflow what a Dapr sidecar gives its app; workflow's sidecar needs Dapr's placement and scheduler. gateway and the proxies want BENCH_UPSTREAM, the URL
 of a running upstream; gateway BENCH_RULES, too, a gateway.yaml; upstream BENCH_CONTRACTS, the folder services,
 and BENCH_KEYS, a file that it writes a private key set to.
 
@@ -101,14 +101,14 @@ func handlerOf(ctx context.Context, name string, pool int) (h http.Handler, clos
 	case "upstream":
 		h, err = newUpstream()
 		return h, closeAll, err
-	case "gateway", "reverseproxy":
+	case "gateway", "reverseproxy", "reverseproxy-pool":
 		d, err := newDoor()
 		if err != nil {
 			return nil, nil, err
 		}
 		closeAll = d.transport.CloseIdleConnections
-		if name == "reverseproxy" {
-			return d.reverseProxy(), closeAll, nil
+		if name != "gateway" {
+			return d.reverseProxy(name == "reverseproxy-pool"), closeAll, nil
 		}
 		h, err = d.gateway(ctx)
 		return h, closeAll, err
