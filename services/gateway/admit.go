@@ -19,6 +19,7 @@ import (
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
 // protection keeps a crowd from the services, and failing services from the crowd. It is safe for concurrent use.
@@ -87,8 +88,8 @@ func (s *Service) ask(x *exchange) error {
 		s.keep(x)
 		return nil
 	}
-	// A service that was too slow has failed as well; only who has gone away needs no answer.
-	if x.op.Method != http.MethodGet || errors.Is(x.c.Request().Context().Err(), context.Canceled) {
+	// A service that was too slow has failed as well; only who does not wait any more needs no answer.
+	if x.op.Method != http.MethodGet || httpx.GaveUp(x.c.Request().Context()) {
 		return err
 	}
 	a, ok := s.protect.fallbacks.Instead(x.kept())
@@ -134,8 +135,8 @@ const goneEarly = time.Second
 // outcomeOf says what an attempt tells about the service.
 func outcomeOf(ctx context.Context, a answer, err error) overload.Outcome {
 	switch {
-	case err != nil && errors.Is(ctx.Err(), context.Canceled):
-		return overload.Abandoned // by the client: a deadline of ours would be exceeded
+	case err != nil && httpx.GaveUp(ctx):
+		return overload.Abandoned // by the client, who must not make a service look slow by being in a hurry
 	case err != nil:
 		return overload.Failed
 	case a.status == http.StatusServiceUnavailable && bytes.Contains(a.body, fullCode):

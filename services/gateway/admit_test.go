@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,6 +18,7 @@ import (
 	"github.com/sidecart/sidecart/services/gateway/overload"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/identity"
 )
 
@@ -81,6 +84,24 @@ func TestAnAnswerInThePlaceOfASlowOne(t *testing.T) {
 	w := ask(s, "GET", "/v1/stock/pot", "")
 	assert.Equal(t, 200, w.Code, w.Body.String())
 	assert.Equal(t, "fixed", w.Header().Get(fallback.Header))
+}
+
+// TestWhoIsInAHurryFailsNoService: a caller in gRPC says how long he waits, and strangers who wait for a moment each would otherwise
+// have a route closed to everybody.
+func TestWhoIsInAHurryFailsNoService(t *testing.T) {
+	s, _, calls := shopOf(t, map[string]rules.Route{"getStock": {Breaker: fallback.Breaker{Of: 4, Open: 10 * time.Minute}}})
+	good := s.transport
+	s.transport = never{}
+	for range 8 {
+		end := time.Now().Add(time.Millisecond)
+		ctx, cancel := context.WithDeadline(httpx.WithCallersEnd(t.Context(), end), end)
+		r := httptest.NewRequest("GET", "http://127.0.0.1:8080/v1/stock/pot", nil).WithContext(ctx)
+		s.public.ServeHTTP(httptest.NewRecorder(), r)
+		cancel()
+	}
+	s.transport = good
+	assert.Equal(t, 200, ask(s, "GET", "/v1/stock/pot", "").Code)
+	assert.EqualValues(t, 1, calls.Load())
 }
 
 // never is a service that does not answer while anybody waits.

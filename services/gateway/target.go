@@ -1,12 +1,11 @@
 package gateway
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/sidecart/sidecart/services/gateway/gray"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
 // answerFrom asks the service for the answer, in the release that the gray rules choose for this caller. One that fails at another
@@ -35,7 +34,7 @@ func (s *Service) askTarget(x *exchange) (gray.Outcome, error) {
 	defer func() { x.target.Done(outcome, time.Since(began)) }()
 	err := s.forward(x)
 	switch {
-	case err != nil && errors.Is(x.c.Request().Context().Err(), context.Canceled): // its caller is gone
+	case err != nil && httpx.GaveUp(x.c.Request().Context()): // its caller does not wait any more
 	case err != nil || x.answer.status >= http.StatusInternalServerError:
 		outcome = gray.Failed
 	case s.answers.broken(x) && x.target.Trial(): // a release on trial has to keep to its contract

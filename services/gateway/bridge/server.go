@@ -26,6 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sidecart/sidecart/services/gateway/terminal"
+	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
 // Config bounds the listener; zero fields take the defaults that are named.
@@ -131,7 +132,9 @@ func (c *call) handle(_ any, ctx context.Context, decode func(any) error, _ grpc
 	if err := decode(in.Interface()); err != nil {
 		return nil, err
 	}
-	if _, has := ctx.Deadline(); !has {
+	if end, has := ctx.Deadline(); has {
+		ctx = httpx.WithCallersEnd(ctx, end)
+	} else {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()

@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -33,4 +34,21 @@ func within(h http.Header, byDefault time.Duration) time.Duration {
 		return byDefault
 	}
 	return min(byDefault, time.Duration(ms)*time.Millisecond)
+}
+
+type callersEndKey struct{}
+
+// WithCallersEnd notes in ctx when the time is over that a caller from outside has brought along. It is no deadline by itself.
+func WithCallersEnd(ctx context.Context, end time.Time) context.Context {
+	return context.WithValue(ctx, callersEndKey{}, end)
+}
+
+// GaveUp tells whether nobody waits any more for what ctx is of: its caller has gone away, or the time that he brought along is over
+// (WithCallersEnd). That says nothing of whoever was to answer; when the time is over that we give, they were too slow.
+func GaveUp(ctx context.Context) bool {
+	if ctx.Err() == nil {
+		return false
+	}
+	end, brought := ctx.Value(callersEndKey{}).(time.Time)
+	return errors.Is(ctx.Err(), context.Canceled) || brought && !time.Now().Before(end)
 }

@@ -51,3 +51,16 @@ func TestACallersTimeIsTheNextOnesToo(t *testing.T) {
 	PutWithin(past, h)
 	assert.Equal(t, []string{"1"}, h[HeaderWithin])
 }
+
+func TestWhoGaveUp(t *testing.T) {
+	past := time.Now().Add(-time.Second)
+	over, cancel := context.WithDeadline(t.Context(), past)
+	defer cancel()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.False(t, GaveUp(WithCallersEnd(t.Context(), past)), "as long as there is time")
+	assert.False(t, GaveUp(over), "our own time")
+	assert.False(t, GaveUp(WithCallersEnd(over, past.Add(time.Hour))), "our own time, which is shorter than the caller's")
+	assert.True(t, GaveUp(WithCallersEnd(over, past)))
+	assert.True(t, GaveUp(gone))
+}
