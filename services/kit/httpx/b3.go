@@ -34,7 +34,7 @@ func b3(h http.Header) trace.SpanContext {
 	if n := len(traceID); n != 16 && n != traceIDDigits {
 		return trace.SpanContext{}
 	}
-	if _, err := hex.Decode(ids.TraceID[16-len(traceID)/2:], []byte(traceID)); err != nil {
+	if _, err := hex.Decode(ids.TraceID[16-len(traceID)/2:], []byte(traceID)); err != nil || !ids.TraceID.IsValid() {
 		return trace.SpanContext{}
 	}
 	if len(spanID) == 16 {
