@@ -58,6 +58,6 @@ func (r Result) percentiles(phase Phase) []byte {
 		}
 		p.Series = append(p.Series, s)
 	}
-	return plot.Render("Waits for a reservation, open loop at "+digits(phase.Times)+" × capacity",
+	return plot.Render("Waits for an answer, open loop at "+digits(phase.Times)+" × capacity",
 		"nines: 1 is the 90th percentile, 2 the 99th, 3 the 99.9th", p)
 }
