@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -93,28 +94,38 @@ func guesses(w *world) {
 // members sends what only the shop sets.
 func members(w *world) {
 	who := map[string]any{"email": uuid.NewString() + "@example.com", "password": w.ada.Password}
-	for member, value := range map[string]any{"roles": []string{"operator"}, "subject": w.ada.Subject, "role": "operator", "__proto__": map[string]string{"roles": "operator"}} {
-		body := map[string]any{member: value}
-		for k, v := range who {
-			body[k] = v
-		}
-		a := w.attack(http.MethodPost, "/v1/accounts", nil, body, http.StatusBadRequest)
+	and := func(body map[string]any, member string, value any) map[string]any {
+		more := maps.Clone(body)
+		more[member] = value
+		return more
+	}
+	for member, value := range map[string]any{
+		"roles": []string{"operator"}, "role": "operator", "subject": w.ada.Subject, "__proto__": map[string]string{"roles": "operator"},
+	} {
+		a := w.attack(http.MethodPost, "/v1/accounts", nil, and(who, member, value), http.StatusBadRequest)
 		assert.Contains(w.t, string(a.Body), `"/`+member+`"`)
 	}
-	a := w.attack(http.MethodPost, "/v1/accounts", nil, []byte(`{"email":"x@example.com","password":"seven green parakeets","password":"another of them"}`), http.StatusBadRequest)
+	twice := []byte(`{"email":"x@example.com","password":"seven green parakeets","password":"another of them"}`)
+	a := w.attack(http.MethodPost, "/v1/accounts", nil, twice, http.StatusBadRequest)
 	assert.Contains(w.t, string(a.Body), "/password", "which of two is meant?")
 	w.attack(http.MethodPost, "/v1/accounts", nil, who, http.StatusCreated)
 
 	sku := w.stocked().SKU
-	for member, value := range map[string]any{"status": "paid", "total": client.Money{Amount: 1, Currency: "EUR"}, "tenant": "acme", "id": uuid.NewString(), "pay_by": "2999-01-01T00:00:00Z"} {
-		header := bearer(w.ada.Access)
-		header.Set("Idempotency-Key", uuid.NewString())
-		w.attack(http.MethodPost, "/v1/orders", header, map[string]any{"contact": client.Contact{Email: "ada@example.com"}, "lines": []client.Line{{SKU: sku, Quantity: 1}}, member: value}, http.StatusBadRequest)
-		w.attack(http.MethodPost, "/v1/orders", header, map[string]any{"contact": client.Contact{Email: "ada@example.com"}, "lines": []any{map[string]any{"sku": sku, "quantity": 1, "unit_price": 1}}}, http.StatusBadRequest)
+	line := map[string]any{"sku": sku, "quantity": 1}
+	order := map[string]any{"contact": client.Contact{Email: "ada@example.com"}, "lines": []any{line}}
+	header := bearer(w.ada.Access)
+	header.Set("Idempotency-Key", uuid.NewString())
+	for member, value := range map[string]any{
+		"status": "paid", "total": client.Money{Amount: 1, Currency: "EUR"}, "tenant": elsewhere, "id": uuid.NewString(), "pay_by": "2999-01-01T00:00:00Z",
+		"lines": []any{and(line, "unit_price", client.Money{Amount: 1, Currency: "EUR"})},
+	} {
+		w.attack(http.MethodPost, "/v1/orders", header, and(order, member, value), http.StatusBadRequest)
 	}
+	w.attack(http.MethodPost, "/v1/orders", header, and(and(order, "lines", []any{and(line, "quantity", -1)}), "customer", w.ada.Subject), http.StatusBadRequest)
 	now, err := w.shop.Stock(w.t.Context(), sku)
 	require.NoError(w.t, err)
 	assert.Zero(w.t, now.Reserved)
+	w.attack(http.MethodPost, "/v1/orders", header, order, http.StatusCreated)
 }
 
 // tooMuch asks for more than a request may cost.
@@ -197,7 +208,8 @@ func wayAround(w *world) {
 		"/dapr/subscribe", "/dapr/config", "/v1.0/invoke/order/method/v1/orders", "/v1.0/secrets/account-secrets/KEYS", "/v1.0/metadata", "/v1.0/state/statestore/x",
 		"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/openapi.yaml", "/.env", "/account-keys.json", "/gateway.yaml",
 		"/v1/../internal/revoked", "/v1/orders/../../internal/revoked", "/v1/orders/..%2f..%2finternal%2frevoked", "/v1/orders/%2e%2e/%2e%2e/internal/revoked",
-		"//v1/ops/services", "/v1//ops/services", "/V1/ops/services", "/v1/ops/services/", "/v1/ops/services;x=1", "/v1/ops/services%2f", "/v1/ops%2fservices", "/v1/ops/services%00",
+		"//v1/ops/services", "/v1//ops/services", "/V1/ops/services", "/v1/ops/services/", "/v1/ops/services;x=1", "/v1/ops/services%2f",
+		"/v1/ops%2fservices", "/v1/ops/services%00",
 		"/v1/orders/" + order + "/", "/v1/orders/" + order + "%2fnotifications", "/v1/orders/" + order + "/notifications/..",
 	} {
 		for _, h := range []http.Header{nil, operator, inside(w.ada.Subject)} {
