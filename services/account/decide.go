@@ -11,7 +11,8 @@ import (
 	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
-// Refusals. What is wrong with credentials is not said: whether there is an account is nobody's business.
+// Refusals. What is wrong with credentials is not said: whether there is an account is nobody's business. Signing up tells it all the
+// same, as long as no mail confirms addresses (docs/accounts.md).
 var (
 	errEmailTaken       = errs.New(errs.Conflict, accountapi.CodeEmailTaken, "there is an account with this e-mail address")
 	errWrongCredentials = errs.New(errs.Unauthenticated, accountapi.CodeWrongCredentials, "the e-mail address or the password is wrong")

@@ -20,8 +20,8 @@ type Revoked struct {
 	Sessions []string `json:"sessions"`
 }
 
-// revoked is the list as it was last heard. While the account service is away it stays as it is: a token then outlives its
-// session for as long as the service is away, but never its own end.
+// revoked is the list as it was last heard; before that, when the account service is away at the start, nothing has ended. While it is
+// away the list stays as it is: a token then outlives its session for as long as the service is away, but never its own end.
 type revoked struct {
 	url    string
 	every  time.Duration
