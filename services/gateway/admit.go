@@ -14,11 +14,11 @@ import (
 
 	"github.com/sidecart/sidecart/services/gateway/contracts"
 	"github.com/sidecart/sidecart/services/gateway/fallback"
-	"github.com/sidecart/sidecart/services/gateway/fault"
 	"github.com/sidecart/sidecart/services/gateway/overload"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/fault"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 

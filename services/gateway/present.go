@@ -18,10 +18,10 @@ import (
 
 	"github.com/sidecart/sidecart/services/gateway/compress"
 	"github.com/sidecart/sidecart/services/gateway/contracts"
-	"github.com/sidecart/sidecart/services/gateway/fault"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/gateway/screen"
 	"github.com/sidecart/sidecart/services/gateway/terminal"
+	"github.com/sidecart/sidecart/services/kit/fault"
 )
 
 // presentation is how answers leave: mapped for the caller's terminal and compressed; and the screens, which are made of several.

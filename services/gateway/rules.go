@@ -5,9 +5,9 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/sidecart/sidecart/services/gateway/fault"
 	"github.com/sidecart/sidecart/services/gateway/gray"
 	"github.com/sidecart/sidecart/services/gateway/rules"
+	"github.com/sidecart/sidecart/services/kit/fault"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 

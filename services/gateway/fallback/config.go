@@ -7,7 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/fault"
 )
 
 // Config is routes.{operationId}.fallback of gateway.yaml. The zero value: none.

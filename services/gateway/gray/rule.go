@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/fault"
 )
 
 // The stages, in the words of the header X-Release-Stage.

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/fault"
 )
 
 // Config is the section limits of gateway.yaml. Zero fields get the default that is named.

@@ -9,11 +9,11 @@ import (
 
 	"github.com/sidecart/sidecart/services/gateway/compress"
 	"github.com/sidecart/sidecart/services/gateway/fallback"
-	"github.com/sidecart/sidecart/services/gateway/fault"
 	"github.com/sidecart/sidecart/services/gateway/gray"
 	"github.com/sidecart/sidecart/services/gateway/overload"
 	"github.com/sidecart/sidecart/services/gateway/screen"
 	"github.com/sidecart/sidecart/services/gateway/terminal"
+	"github.com/sidecart/sidecart/services/kit/fault"
 	"github.com/sidecart/sidecart/services/kit/identity"
 )
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/fault"
 )
 
 // Prefix begins the path of every screen.

@@ -7,7 +7,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/fault"
 )
 
 // node says what becomes of a JSON value. A nil one: it stays as it is. It is not changed once it is compiled.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/fault"
 )
 
 // Default is the terminal of callers who name none that there are rules for.

@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/sidecart/sidecart/services/gateway/fault"
+	"github.com/sidecart/sidecart/services/kit/fault"
 )
 
 // Bounds of what the rules may say.
