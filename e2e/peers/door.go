@@ -20,8 +20,8 @@ import (
 	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
-// idleConns is how many connections to the upstream a door keeps: as many as the load has at most.
-const idleConns = 1024
+// maxConns is how many connections to the upstream a door has at most, and keeps: as many as a host to its sidecar.
+const maxConns = 512
 
 // door is the address of the upstream and the way there, the same for sidecart's gateway and the reverse proxy.
 type door struct {
@@ -36,8 +36,8 @@ func newDoor() (door, error) {
 		return door{}, fmt.Errorf("BENCH_UPSTREAM: %q is not the URL of an upstream", os.Getenv("BENCH_UPSTREAM"))
 	}
 	return door{upstream, &http.Transport{
-		DialContext:  (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		MaxIdleConns: idleConns, MaxIdleConnsPerHost: idleConns, IdleConnTimeout: time.Minute, DisableCompression: true,
+		DialContext:     (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		MaxConnsPerHost: maxConns, MaxIdleConnsPerHost: maxConns, IdleConnTimeout: time.Minute, DisableCompression: true,
 	}}, nil
 }
 

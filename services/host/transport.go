@@ -20,7 +20,8 @@ import (
 // see dapr-config/resiliency.yaml.
 const answerWithin = 10 * time.Second
 
-// maxConnsToSidecar bounds the connections for calls to other services; a call beyond waits for its deadline.
+// maxConnsToSidecar bounds the connections for calls to other services; a call beyond waits for its deadline. As many are kept: with
+// fewer, a rush would close and open them all the time.
 const maxConnsToSidecar = 512
 
 // transport is the one way from service to service. It takes http://{service}/path and asks /{service}/path of
@@ -44,7 +45,7 @@ func newTransport(cfg Config, log *slog.Logger) *transport {
 	t.dapr = &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		MaxConnsPerHost:     maxConnsToSidecar,
-		MaxIdleConnsPerHost: maxConnsToSidecar / 4,
+		MaxIdleConnsPerHost: maxConnsToSidecar,
 		IdleConnTimeout:     time.Minute,
 		DisableCompression:  true, // loopback: compressing costs more than it saves
 
