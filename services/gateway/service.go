@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the contract
 	"errors"
@@ -57,20 +58,14 @@ func (c Config) withDefaults() Config {
 	if c.Services == nil {
 		c.Services = []string{"account", "inventory", "order", "payment", "notify"}
 	}
-	orDefault(&c.MaxBodyBytes, 64<<10)
-	orDefault(&c.AnswerWithin, 15*time.Second)
-	orDefault(&c.RefreshEvery, 5*time.Second)
-	orDefault(&c.StartAnyway, 15*time.Second)
-	orDefault(&c.StatusWithin, 2*time.Second)
-	orDefault(&c.MaxAnswerBytes, 8<<20)
-	orDefault(&c.CheckOneIn, 64)
+	c.MaxBodyBytes = cmp.Or(c.MaxBodyBytes, 64<<10)
+	c.AnswerWithin = cmp.Or(c.AnswerWithin, 15*time.Second)
+	c.RefreshEvery = cmp.Or(c.RefreshEvery, 5*time.Second)
+	c.StartAnyway = cmp.Or(c.StartAnyway, 15*time.Second)
+	c.StatusWithin = cmp.Or(c.StatusWithin, 2*time.Second)
+	c.MaxAnswerBytes = cmp.Or(c.MaxAnswerBytes, 8<<20)
+	c.CheckOneIn = cmp.Or(c.CheckOneIn, 64)
 	return c
-}
-
-func orDefault[T int | int64 | time.Duration](v *T, def T) {
-	if *v == 0 {
-		*v = def
-	}
 }
 
 // validate names everything that is wrong.

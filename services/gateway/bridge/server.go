@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -39,18 +40,12 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	orDefault(&c.MaxMessageBytes, 64<<10)
-	orDefault(&c.MaxHeaderBytes, 16<<10)
-	orDefault(&c.MaxStreams, 256)
-	orDefault(&c.IdleTimeout, 2*time.Minute)
-	orDefault(&c.CallTimeout, 15*time.Second)
+	c.MaxMessageBytes = cmp.Or(c.MaxMessageBytes, 64<<10)
+	c.MaxHeaderBytes = cmp.Or(c.MaxHeaderBytes, 16<<10)
+	c.MaxStreams = cmp.Or(c.MaxStreams, 256)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 2*time.Minute)
+	c.CallTimeout = cmp.Or(c.CallTimeout, 15*time.Second)
 	return c
-}
-
-func orDefault[T int | uint32 | time.Duration](v *T, def T) {
-	if *v == 0 {
-		*v = def
-	}
 }
 
 // codeWire is the response header that tells the HTTP status of a success: 201 where something was made.

@@ -1,6 +1,7 @@
 package fallback
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -42,19 +43,12 @@ const (
 )
 
 func (b Breaker) withDefaults() Breaker {
-	orDefault(&b.Failing, 0.5)
-	orDefault(&b.Of, 20)
-	orDefault(&b.Within, 10*time.Second)
-	orDefault(&b.Open, 5*time.Second)
-	orDefault(&b.Probes, 3)
+	b.Failing = cmp.Or(b.Failing, 0.5)
+	b.Of = cmp.Or(b.Of, 20)
+	b.Within = cmp.Or(b.Within, 10*time.Second)
+	b.Open = cmp.Or(b.Open, 5*time.Second)
+	b.Probes = cmp.Or(b.Probes, 3)
 	return b
-}
-
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }
 
 // Check names everything that is wrong with the section by itself.

@@ -1,6 +1,7 @@
 package fallback
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -51,7 +52,7 @@ func New(deps Deps) (*Fallbacks, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	orDefault(&deps.MaxKeptBytes, 16<<20)
+	deps.MaxKeptBytes = cmp.Or(deps.MaxKeptBytes, 16<<20)
 	f := &Fallbacks{
 		deps: deps, kept: newKept(deps.MaxKeptBytes),
 		given: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -1,6 +1,7 @@
 package gray
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"math"
@@ -103,7 +104,7 @@ func (r *Router) compile(operation string, rule Rule, before *route) *route {
 		groups: map[string]*target{}, users: map[string]*target{},
 	}
 	stable := rule.Stable
-	orDefault(&stable.Weight, 100)
+	stable.Weight = cmp.Or(stable.Weight, 100)
 	add := func(name string, s Stage, from, to int) {
 		t := &target{stage: name, app: s.App, version: s.Version, percent: s.Percent, weight: s.Weight, from: from, to: to, trust: newTrust()}
 		if was := before.find(name); was != nil && was.app == t.app && was.version == t.version {

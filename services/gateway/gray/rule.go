@@ -1,6 +1,7 @@
 package gray
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -60,18 +61,12 @@ type Judge struct {
 }
 
 func (j Judge) withDefaults() Judge {
-	orDefault(&j.MinSamples, 20)
-	orDefault(&j.FailMore, 3)
-	orDefault(&j.SlowerBy, 2)
-	orDefault(&j.Rest, 30*time.Second)
-	orDefault(&j.GrowEvery, 30*time.Second)
+	j.MinSamples = cmp.Or(j.MinSamples, 20)
+	j.FailMore = cmp.Or(j.FailMore, 3)
+	j.SlowerBy = cmp.Or(j.SlowerBy, 2)
+	j.Rest = cmp.Or(j.Rest, 30*time.Second)
+	j.GrowEvery = cmp.Or(j.GrowEvery, 30*time.Second)
 	return j
-}
-
-func orDefault[T int | float64 | time.Duration](v *T, def T) {
-	if *v == 0 {
-		*v = def
-	}
 }
 
 var (

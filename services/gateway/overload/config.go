@@ -1,6 +1,7 @@
 package overload
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -62,20 +63,13 @@ const (
 )
 
 func (c Config) withDefaults() Config {
-	orDefault(&c.MaxClients, 1<<16)
-	orDefault(&c.Concurrency.Goal, 200*time.Millisecond)
-	orDefault(&c.Concurrency.Max, 4096)
-	orDefault(&c.Concurrency.Start, min(512, c.Concurrency.Max))
-	orDefault(&c.Concurrency.Min, min(16, c.Concurrency.Start))
-	orDefault(&c.WarmUp.Step, 500*time.Millisecond)
+	c.MaxClients = cmp.Or(c.MaxClients, 1<<16)
+	c.Concurrency.Goal = cmp.Or(c.Concurrency.Goal, 200*time.Millisecond)
+	c.Concurrency.Max = cmp.Or(c.Concurrency.Max, 4096)
+	c.Concurrency.Start = cmp.Or(c.Concurrency.Start, min(512, c.Concurrency.Max))
+	c.Concurrency.Min = cmp.Or(c.Concurrency.Min, min(16, c.Concurrency.Start))
+	c.WarmUp.Step = cmp.Or(c.WarmUp.Step, 500*time.Millisecond)
 	return c
-}
-
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }
 
 // Check names everything that is wrong with the section.

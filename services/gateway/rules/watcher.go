@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -88,9 +89,9 @@ const (
 
 // New makes a Watcher. It has no effect but registering metrics.
 func New(cfg Config, deps Deps) (*Watcher, error) {
-	orDefault(&cfg.Every, time.Second)
-	orDefault(&cfg.StoreEvery, 5*time.Second)
-	orDefault(&cfg.StoreAgain, time.Minute)
+	cfg.Every = cmp.Or(cfg.Every, time.Second)
+	cfg.StoreEvery = cmp.Or(cfg.StoreEvery, 5*time.Second)
+	cfg.StoreAgain = cmp.Or(cfg.StoreAgain, time.Minute)
 	if deps.Now == nil {
 		deps.Now = func() time.Time { return time.Now().UTC() }
 	}
@@ -113,12 +114,6 @@ func New(cfg Config, deps Deps) (*Watcher, error) {
 		return w, nil
 	}
 	return w, errors.Join(deps.Metrics.Register(w.loads), deps.Metrics.Register(w.refused))
-}
-
-func orDefault(d *time.Duration, def time.Duration) {
-	if *d == 0 {
-		*d = def
-	}
 }
 
 // Join adds a part, before Load.
