@@ -149,6 +149,21 @@ func (c *Client) Healthy(ctx context.Context) error {
 	return nil
 }
 
+// Components gives the names of the components that the sidecar has up.
+func (c *Client) Components(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.StateWithin)
+	defer cancel()
+	told, err := c.api.GetMetadata(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sidecar: metadata: %w", err)
+	}
+	names := make([]string, len(told.RegisteredComponents))
+	for i, component := range told.RegisteredComponents {
+		names[i] = component.Name
+	}
+	return names, nil
+}
+
 // Wait returns nil once the sidecar is healthy, or an error when ctx ends first.
 func (c *Client) Wait(ctx context.Context) error {
 	const longest = time.Second

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -192,6 +193,9 @@ func (p *Process) awaitReady(ctx context.Context) error {
 	})
 	err := p.Wait(waiting)
 	if err == nil {
+		err = p.awaitComponents(waiting)
+	}
+	if err == nil {
 		return nil
 	}
 	said := p.Complaint()
@@ -208,6 +212,23 @@ func (p *Process) awaitReady(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return fmt.Errorf("daprd was not ready on %s within %s; its last complaint: %s", p.cfg.Set, p.cfg.ReadyWithin, said)
+}
+
+// awaitComponents returns nil once every component asked for is up. A daprd that ends because one is refused goes on starting for a
+// moment and is healthy then.
+func (p *Process) awaitComponents(ctx context.Context) error {
+	const pause = 5 * time.Millisecond
+	for {
+		up, err := p.Components(ctx)
+		if err == nil && !slices.ContainsFunc(p.cfg.Only, func(name string) bool { return !slices.Contains(up, name) }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(pause):
+		}
+	}
 }
 
 var errPortTaken = errors.New("daprd: another process took its port three times; try again")
