@@ -67,7 +67,7 @@ func (s *Sandbox) Run(ctx context.Context) (err error) {
 	post := s.mailbox.server(slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(web.Serve(s.http), http.ErrServerClosed) })
-	group.Go(func() error { return ended(post.Serve(s.smtp), smtp.ErrServerClosed) })
+	group.Go(func() error { return ended(post.Serve(door{s.smtp, s.faults}), smtp.ErrServerClosed) })
 	group.Go(func() error {
 		<-ctx.Done()
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/smtp"
 	"net/url"
@@ -252,6 +253,17 @@ func TestMailFaults(t *testing.T) {
 		require.Equal(t, c.fails, r.mail(body) != nil, c.mode)
 		require.Len(t, get[Mail](r, "/mail").Items, c.stored, c.mode)
 	}
+}
+
+func TestMailThatIsDownGreetsNobody(t *testing.T) {
+	r := run(t, t.TempDir())
+	r.fault(`{"mail":"down"}`)
+	conn, err := net.Dial("tcp", r.smtp)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	said, _ := io.ReadAll(conn) // it ends by EOF or a reset
+	require.Empty(t, said)
 }
 
 func TestPageShowsAndEscapes(t *testing.T) {
