@@ -120,9 +120,7 @@ func (s *Service) attempt(x *exchange) error {
 	outcome := overload.Failed // of a panic, too
 	defer func() {
 		ticket.Done(outcome)
-		// Who goes away after a moment has lost patience with himself, who does so later with the service.
-		gone := outcome == overload.Abandoned && time.Since(began) < goneEarly
-		attempt.Done(gone || outcome == overload.Answered || outcome == overload.Pushed)
+		attempt.Done(endOf(outcome, time.Since(began)))
 	}()
 	err = s.answerFrom(x)
 	outcome = outcomeOf(x.c.Request().Context(), x.answer, err)
@@ -131,6 +129,17 @@ func (s *Service) attempt(x *exchange) error {
 
 // goneEarly is how long a client waits at least who can be said to have waited.
 const goneEarly = time.Second
+
+// endOf says what an attempt shows to a circuit breaker.
+func endOf(outcome overload.Outcome, took time.Duration) fallback.End {
+	switch {
+	case outcome == overload.Answered || outcome == overload.Pushed:
+		return fallback.Succeeded
+	case outcome == overload.Abandoned && took < goneEarly:
+		return fallback.Unjudged // who goes away after a moment has lost patience with himself, who does so later with the service
+	}
+	return fallback.Failed
+}
 
 // outcomeOf says what an attempt tells about the service.
 func outcomeOf(ctx context.Context, a answer, err error) overload.Outcome {

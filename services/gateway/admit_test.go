@@ -89,7 +89,7 @@ func TestAnAnswerInThePlaceOfASlowOne(t *testing.T) {
 // TestWhoIsInAHurryFailsNoService: a caller in gRPC says how long he waits, and strangers who wait for a moment each would otherwise
 // have a route closed to everybody.
 func TestWhoIsInAHurryFailsNoService(t *testing.T) {
-	s, _, calls := shopOf(t, map[string]rules.Route{"getStock": {Breaker: fallback.Breaker{Of: 4, Open: 10 * time.Minute}}})
+	s, status, calls := shopOf(t, map[string]rules.Route{"getStock": {Breaker: fallback.Breaker{Of: 4, Open: 10 * time.Minute}}})
 	good := s.transport
 	s.transport = never{}
 	for range 8 {
@@ -102,6 +102,13 @@ func TestWhoIsInAHurryFailsNoService(t *testing.T) {
 	s.transport = good
 	assert.Equal(t, 200, ask(s, "GET", "/v1/stock/pot", "").Code)
 	assert.EqualValues(t, 1, calls.Load())
+
+	status.Store(500)
+	for range 3 { // with the good one above, three of four
+		assert.Equal(t, 500, ask(s, "GET", "/v1/stock/pot", "").Code)
+	}
+	problem(t, ask(s, "GET", "/v1/stock/pot", ""), 503, errs.CodeUnavailable)
+	assert.EqualValues(t, 4, calls.Load(), "nor do they hide that it fails")
 }
 
 // never is a service that does not answer while anybody waits.

@@ -10,10 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/sidecart/sidecart/services/kit/errs"
 )
 
 // Header marks an answer that was given in a service's place: "last-good" (Age says how old it is) or "fixed".
@@ -41,7 +38,7 @@ type Fallbacks struct {
 // route is what holds for one. It is not changed, but its breaker moves.
 type route struct {
 	Route
-	breaker circuitbreaker.CircuitBreaker[any] // nil: always closed
+	breaker *breaker // nil: always closed
 }
 
 // New makes fallbacks without a rule.
@@ -84,7 +81,10 @@ func (f *Fallbacks) Use(rules map[string]Route) {
 			next[name] = &route{r, old.breaker}
 			continue
 		}
-		next[name] = &route{r, f.newBreaker(name, r.Breaker)}
+		next[name] = &route{Route: r}
+		if r.Breaker != (Breaker{}) {
+			next[name].breaker = newBreaker(name, r.Breaker, f.state.WithLabelValues(name), f.deps.Log)
+		}
 	}
 	for name := range was {
 		if n, stays := next[name]; !stays || n.breaker == nil {
@@ -92,56 +92,6 @@ func (f *Fallbacks) Use(rules map[string]Route) {
 		}
 	}
 	f.routes.Store(&next)
-}
-
-func (f *Fallbacks) newBreaker(name string, b Breaker) circuitbreaker.CircuitBreaker[any] {
-	if b == (Breaker{}) {
-		return nil
-	}
-	b = b.withDefaults()
-	gauge := f.state.WithLabelValues(name)
-	gauge.Set(0)
-	return circuitbreaker.NewBuilder[any]().
-		WithFailureRateThreshold(b.Failing, uint(b.Of), b.Within).
-		WithDelay(b.Open).
-		WithSuccessThreshold(uint(b.Probes)).
-		OnStateChanged(func(e circuitbreaker.StateChangedEvent) {
-			gauge.Set(map[circuitbreaker.State]float64{circuitbreaker.OpenState: 1, circuitbreaker.HalfOpenState: 2}[e.NewState])
-			f.deps.Log.Warn("a circuit breaker changed", "route", name, "from", e.OldState.String(), "to", e.NewState.String())
-		}).
-		Build()
-}
-
-// Attempt is a request that was let through to a service.
-type Attempt struct {
-	breaker circuitbreaker.CircuitBreaker[any]
-}
-
-// Ask says whether the service may be asked; the error is a 503 with the rest of the breaker's time as Retry-After, and nothing was
-// done. An Attempt must be told its end, once.
-func (f *Fallbacks) Ask(routeName string) (Attempt, error) {
-	r := (*f.routes.Load())[routeName]
-	if r == nil || r.breaker == nil {
-		return Attempt{}, nil
-	}
-	if r.breaker.TryAcquirePermit() {
-		return Attempt{r.breaker}, nil
-	}
-	e := errs.New(errs.Unavailable, errs.CodeUnavailable, "this part of the shop has failed too often just now; nothing was changed; try again shortly")
-	e.RetryAfter = max(r.breaker.RemainingDelay(), time.Second)
-	return Attempt{}, e
-}
-
-// Done says whether the service answered as it should; a refusal (4xx) is a good answer. A caller who went away is no failure of the
-// service's either, but his attempt must end, too.
-func (a Attempt) Done(good bool) {
-	switch {
-	case a.breaker == nil:
-	case good:
-		a.breaker.RecordSuccess()
-	default:
-		a.breaker.RecordFailure()
-	}
 }
 
 // Has tells whether there may be an answer in the service's place.

@@ -28,15 +28,15 @@ func made(t *testing.T, deps Deps, rules map[string]Route) *Fallbacks {
 func TestABreakerOpensAndCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := made(t, Deps{}, map[string]Route{"getOrder": {Breaker: Breaker{Open: 5 * time.Second}}})
-		end := func(good bool) {
+		end := func(how End) {
 			a, err := f.Ask("getOrder")
 			require.NoError(t, err)
-			a.Done(good)
+			a.Done(how)
 		}
 		for i := range 19 {
-			end(i%2 == 0)
+			end(End(i % 2)) // Succeeded, Failed
 		}
-		end(false) // the twentieth
+		end(Failed) // the twentieth
 		_, err := f.Ask("getOrder")
 		e := errs.From(err)
 		require.Equal(t, errs.CodeUnavailable, e.Code)
@@ -44,9 +44,9 @@ func TestABreakerOpensAndCloses(t *testing.T) {
 		assert.EqualValues(t, 1, testutil.ToFloat64(f.state.WithLabelValues("getOrder")))
 		other, err := f.Ask("listOrders")
 		require.NoError(t, err, "another route is asked")
-		other.Done(false)
+		other.Done(Failed)
 
-		<-time.After(5 * time.Second) // of the bubble
+		<-time.After(5*time.Second + 1) // of the bubble
 		var probes []Attempt
 		for range 3 {
 			a, err := f.Ask("getOrder")
@@ -55,23 +55,53 @@ func TestABreakerOpensAndCloses(t *testing.T) {
 		}
 		_, err = f.Ask("getOrder")
 		require.Error(t, err, "no more than the probes")
-		probes[0].Done(true)
-		probes[1].Done(false)
+		probes[0].Done(Succeeded)
+		probes[1].Done(Failed)
 		_, err = f.Ask("getOrder")
 		require.Error(t, err, "one of them failed: as long again")
-		probes[2].Done(true)
+		probes[2].Done(Succeeded)
 
-		<-time.After(5 * time.Second)
+		<-time.After(5*time.Second + 1)
 		for range 3 {
-			end(true)
+			end(Succeeded)
 		}
 		assert.EqualValues(t, 0, testutil.ToFloat64(f.state.WithLabelValues("getOrder")))
 		for range 19 {
-			end(true)
+			end(Succeeded)
 		}
 		for range 15 {
-			end(false) // of 37: not half
+			end(Failed) // of 37: not half
 		}
+	})
+}
+
+// Callers who go away after a moment neither close a breaker nor hold it open, and do not hide that the service fails.
+func TestWhoGoesAwayEarlySaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := made(t, Deps{}, map[string]Route{"getOrder": {Breaker: Breaker{Open: 5 * time.Second}}})
+		ask := func() Attempt {
+			a, err := f.Ask("getOrder")
+			require.NoError(t, err)
+			return a
+		}
+		for range 100 {
+			ask().Done(Unjudged)
+		}
+		for range 20 {
+			ask().Done(Failed)
+		}
+		_, err := f.Ask("getOrder")
+		require.Error(t, err, "all of twenty that say something have failed")
+
+		<-time.After(5*time.Second + 1)
+		for range 10 {
+			ask().Done(Unjudged)
+		}
+		assert.EqualValues(t, 2, testutil.ToFloat64(f.state.WithLabelValues("getOrder")), "they are no probes")
+		for range 3 {
+			ask().Done(Succeeded)
+		}
+		assert.EqualValues(t, 0, testutil.ToFloat64(f.state.WithLabelValues("getOrder")))
 	})
 }
 
@@ -82,7 +112,7 @@ func TestOldFailuresAreForgotten(t *testing.T) {
 			for range 19 {
 				a, err := f.Ask("getOrder")
 				require.NoError(t, err)
-				a.Done(false)
+				a.Done(Failed)
 			}
 			<-time.After(15 * time.Second)
 		}
@@ -95,7 +125,7 @@ func TestNewRulesKeepWhatMoves(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		a, err := f.Ask(name)
 		require.NoError(t, err)
-		a.Done(false)
+		a.Done(Failed)
 	}
 	f.Use(map[string]Route{"a": {Breaker: open, Fallback: Config{Body: "{}"}}, "b": {Breaker: Breaker{Of: 2, Failing: 1}}})
 	_, err := f.Ask("a")
@@ -217,7 +247,7 @@ func BenchmarkAskAndKeep(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		a.Done(true)
+		a.Done(Succeeded)
 		f.Keep(Request{Route: "get", PathAndQuery: "/v1/inventory/pot"}, "application/json", body)
 	}
 }
