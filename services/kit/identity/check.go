@@ -49,9 +49,7 @@ func (v *Verifier) check(ctx context.Context, token string) (*verified, error) {
 	key, set, err := from.find(ctx, header.KeyID)
 	switch {
 	case errors.Is(err, errNoKeysYet):
-		e := errs.New(errs.Unavailable, errs.CodeUnavailable, "access tokens cannot be checked just now; try again shortly").Wrap(err)
-		e.RetryAfter = time.Second
-		return nil, e
+		return nil, notNow(err)
 	case err != nil || !slices.Contains(key.algs, jose.SignatureAlgorithm(header.Algorithm)):
 		return nil, notGood("the access token is signed with a key that its issuer does not have", err)
 	}
@@ -120,6 +118,13 @@ func ourCaller(payload []byte) (Caller, string, error) {
 		return Caller{}, "", err
 	}
 	return Caller{Subject: c.Subject, Tenant: c.Tenant, Roles: c.Roles}, c.Session, nil
+}
+
+// notNow says that a token cannot be told good from bad at the moment.
+func notNow(cause error) *errs.Error {
+	e := errs.New(errs.Unavailable, errs.CodeUnavailable, "access tokens cannot be checked just now; try again shortly").Wrap(cause)
+	e.RetryAfter = time.Second
+	return e
 }
 
 func notGood(message string, cause error) error {

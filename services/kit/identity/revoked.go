@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -20,45 +21,75 @@ type Revoked struct {
 	Sessions []string `json:"sessions"`
 }
 
-// revoked is the list as it was last heard; before that, when the account service is away at the start, nothing has ended. While it is
-// away the list stays as it is: a token then outlives its session for as long as the service is away, but never its own end.
+// revoked is the list as it was last heard. Before that nobody knows what has ended, as a process that has just begun has forgotten
+// what it knew. While the account service is away later the list stays as it is: a token then outlives its session for as long as that
+// lasts, but never its own end.
 type revoked struct {
 	url    string
 	every  time.Duration
 	client *http.Client
 	log    *slog.Logger
-	list   atomic.Pointer[map[string]struct{}]
+	list   atomic.Pointer[map[string]struct{}] // nil: not heard yet
+	asked  chan struct{}                       // closed after the first attempt
 }
 
 func newRevoked(url string, every time.Duration, deps Deps) *revoked {
-	r := &revoked{url: url, every: every, client: deps.Inside, log: deps.Log}
-	r.list.Store(&map[string]struct{}{})
-	return r
+	return &revoked{url: url, every: every, client: deps.Inside, log: deps.Log, asked: make(chan struct{})}
 }
 
-// has tells whether the session has ended; a token without a session has none that could.
-func (r *revoked) has(session string) bool {
+// errNoListYet says that it cannot be told which sessions have ended.
+var errNoListYet = errors.New("the list of ended sessions could not be fetched yet")
+
+// has tells whether the session has ended; a token without a session has none that could. It waits for the first attempt to fetch
+// the list; errNoListYet says that this failed, and so did those since.
+func (r *revoked) has(ctx context.Context, session string) (bool, error) {
 	if session == "" {
-		return false
+		return false, nil
 	}
-	_, ended := (*r.list.Load())[session]
-	return ended
+	list := r.list.Load()
+	if list == nil {
+		select {
+		case <-r.asked:
+		case <-ctx.Done():
+		}
+		if list = r.list.Load(); list == nil {
+			return false, errNoListYet
+		}
+	}
+	_, ended := (*list)[session]
+	return ended, nil
+}
+
+// ready is nil once the list was heard.
+func (r *revoked) ready() error {
+	if r.list.Load() == nil {
+		return errNoListYet
+	}
+	return nil
 }
 
 func (r *revoked) run(ctx context.Context) {
-	ticker := time.NewTicker(r.every)
-	defer ticker.Stop()
 	failing := false
-	for {
+	for first := true; ; first = false {
 		err := r.fetch(ctx)
+		if first {
+			close(r.asked)
+		}
 		if err != nil && !failing && ctx.Err() == nil {
-			r.log.WarnContext(ctx, "the list of ended sessions cannot be fetched; the last one stays in use", slog.Any("error", err))
+			r.log.WarnContext(ctx, "the list of ended sessions cannot be fetched; the last one stays in use",
+				slog.Bool("has_list", r.ready() == nil), slog.Any("error", err))
 		}
 		failing = err != nil
+		pause := r.every
+		if r.ready() != nil {
+			pause = min(pause, firstKeysEvery)
+		}
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
 	}
 }

@@ -109,12 +109,12 @@ func (v *Verifier) SetIssuers(issuers []Issuer) error {
 	return nil
 }
 
-// Ready is nil once our own keys are known; without them no token of ours can be told good from bad.
+// Ready is nil once our own keys and ended sessions are known; without them no token of ours can be told good from bad.
 func (v *Verifier) Ready() error {
 	if v.ours.keys.Load() == nil {
 		return errNoKeysYet
 	}
-	return nil
+	return v.revoked.ready()
 }
 
 // Run keeps the keys of all issuers and the list of ended sessions up to date until ctx ends.
@@ -178,7 +178,13 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Caller, time.Time,
 		v.cache.drop(of)
 		return v.refuse("expired", "the access token has expired")
 	}
-	if v.revoked.has(known.session) {
+	ended, err := v.revoked.has(ctx, known.session)
+	if err != nil {
+		e := notNow(err)
+		v.metrics.count(e)
+		return Caller{}, time.Time{}, e
+	}
+	if ended {
 		v.cache.drop(of)
 		return v.refuse("revoked", "the session of the access token has ended; sign in again")
 	}

@@ -205,6 +205,33 @@ func TestWithoutKeysNothingCanBeTold(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
+// A process that has just begun knows nothing of the sessions that ended before: until it has heard, it believes no token that has
+// one, and is not ready.
+func TestWithoutTheListOfEndedSessionsNothingCanBeTold(t *testing.T) {
+	f := newFixture(t)
+	f.account.serve("/revoked", []byte("not now"))
+	f.run(t)
+	over := ada()
+	over.Session = "ended"
+	for _, claims := range []Claims{ada(), over} {
+		_, _, err := f.Verify(t.Context(), f.sign(t, claims))
+		require.Error(t, err)
+		assert.Equal(t, errs.Unavailable, errs.From(err).Kind)
+		assert.NotZero(t, errs.From(err).RetryAfter)
+	}
+	require.ErrorIs(t, f.Ready(), errNoListYet)
+	alone := ada()
+	alone.Session = ""
+	_, _, err := f.Verify(t.Context(), f.sign(t, alone))
+	require.NoError(t, err, "it has no session that could have ended")
+
+	f.account.serve("/revoked", []byte(`{"sessions":["ended"]}`))
+	require.Eventually(t, func() bool { return f.Ready() == nil }, 10*time.Second, time.Millisecond)
+	_, _, err = f.Verify(t.Context(), f.sign(t, ada()))
+	require.NoError(t, err)
+	requireRefused(t, f.Verifier, f.sign(t, over), "session of the access token has ended")
+}
+
 func TestTheCacheIsBounded(t *testing.T) {
 	f := newFixture(t).run(t)
 	f.cache.most = 10
