@@ -199,6 +199,7 @@ func (s *Service) askPart(whole *exchange, c echo.Context, mapper *terminal.Mapp
 			}
 		}
 	}
+	defer s.within(part)()
 	if err := s.ask(part); err != nil {
 		return nil, nil, err
 	}

@@ -156,6 +156,27 @@ func TestAScreenIsMadeInTheCallersName(t *testing.T) {
 	}
 }
 
+// TestARoutesBudgetHoldsForItsPartOfAScreen: the part may have longer, the route may not.
+func TestARoutesBudgetHoldsForItsPartOfAScreen(t *testing.T) {
+	left := make(chan time.Duration, 2)
+	u := &upstreams{handlers: map[string]http.Handler{"shop": stub(market, func(w http.ResponseWriter, r *http.Request) {
+		end, _ := r.Context().Deadline()
+		left <- time.Until(end)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"total":7}`)
+	})}}
+	s, _ := ruled(t, u, `version: 1
+routes: {showTakings: {budget: 2s}}
+screens:
+  late: {parts: {takings: {operation: showTakings, budget: 10s, required: true}}}
+`)
+	for _, path := range []string{"/v1/takings", "/v1/screens/late"} {
+		w := ask(s, "GET", path, "")
+		require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+		assert.LessOrEqual(t, <-left, 2*time.Second, path)
+	}
+}
+
 // TestAPartThatBeginsLateIsOfItsOwnScreen: Echo uses a request's context for another one as soon as it is answered, and a screen that
 // is given up does not wait for its parts.
 func TestAPartThatBeginsLateIsOfItsOwnScreen(t *testing.T) {

@@ -18,6 +18,21 @@ var doorMutants = []mutant{
 		edits: []edit{{"b.add(was.String(), \"is gone\")", "continue"}},
 	},
 	{
+		name: "a-release-opens-an-operation", file: "gateway/contracts/breaks.go", suite: "gateway/contracts", run: "^TestWhatBreaksCallersAndWhatDoesNot$",
+		why:   "a slip in a release lets customers do what operators may, and no operator was asked",
+		edits: []edit{{"!was.Silent && !was.Open() && !slices.Contains(was.Roles, role)", "!was.Silent && !was.Open() && role == \"\""}},
+	},
+	{
+		name: "who-goes-away-early-is-content", file: "gateway/fallback/breaker.go", suite: "gateway/fallback", run: "^TestWhoGoesAwayEarlySaysNothing$",
+		why:   "impatient callers hide from a breaker that a service fails, and close it while the service is down",
+		edits: []edit{{"a.done(errUnjudged)", "a.done(nil)"}},
+	},
+	{
+		name: "a-part-takes-longer-than-its-route", file: "gateway/present.go", suite: "gateway", run: "^TestARoutesBudgetHoldsForItsPartOfAScreen$",
+		why:   "a screen waits for a service longer than the operator lets anybody",
+		edits: []edit{{"\tdefer s.within(part)()\n", ""}},
+	},
+	{
 		name: "a-contract-comes-back-unseen", file: "gateway/contracts/book.go", suite: "gateway/contracts", run: "^TestABookKeepsWhatCannotBeReplaced$",
 		why:   "the alarm for a contract that went away stays on when it is back",
 		edits: []edit{{"e.asked = \"\" // when", "// when"}},

@@ -17,9 +17,10 @@ func majorOf(version string) int {
 	return n
 }
 
-// Breaks lists what callers who go by the contract before could no longer do under the one after; none if it is compatible.
+// Breaks lists what callers who go by the contract before could no longer do under the one after, and what others could do then who
+// could not; none if it is compatible. Nobody may get further because somebody slipped in a release: that takes an operator's word.
 //
-// It breaks a caller that an operation is gone or is for fewer roles; that a request needs a parameter, a body or a member
+// It breaks a caller that an operation is gone or is for other roles; that a request needs a parameter, a body or a member
 // which it did not need, or may say less than it did (types, enums, bounds, patterns, members); that an answer no longer has
 // a status of success, has lost a member that was always there, or says it in another type. It does not break a caller
 // that there are new operations, optional members and parameters, new members of answers, or new values of an answer's
@@ -69,6 +70,11 @@ func (b *breaks) operation(was, now *Operation) {
 	for _, role := range was.Roles {
 		if !was.Silent && !now.Open() && !slices.Contains(now.Roles, role) {
 			b.add(where, "is no longer for "+role)
+		}
+	}
+	for _, role := range now.Roles {
+		if !was.Silent && !was.Open() && !slices.Contains(was.Roles, role) {
+			b.add(where, "is now for "+role+", too")
 		}
 	}
 	if now.ID != was.ID && was.ID != "" {
