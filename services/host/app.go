@@ -85,6 +85,7 @@ func (h *Host) guard(own, routes http.Handler) http.Handler {
 			own.ServeHTTP(w, r)
 			return
 		}
+		h.audience.note(r.URL.Path)
 		routes.ServeHTTP(w, r)
 	})
 }

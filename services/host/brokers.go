@@ -23,6 +23,9 @@ type Brokers struct {
 	Present string // SIDECART_PUBSUB: gets everything; default pubsub
 	Next    string // SIDECART_PUBSUB_NEXT: gets a share; "" is none
 	Percent int    // SIDECART_PUBSUB_NEXT_PERCENT: that share, 0 to 100
+	// Always publishes also what no other process follows: for those who only subscribe to a topic, and ask no service for its
+	// journal (SIDECART_PUBLISH). With a Next broker everything is published.
+	Always bool
 }
 
 func (b Brokers) validate() error {

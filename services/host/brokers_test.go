@@ -86,7 +86,7 @@ func TestOneBrokerIsNotCounted(t *testing.T) {
 	store := journaltest.NewStore()
 	beside := newTwoBrokers(store)
 	shop := &fakeService{name: "shop", follows: map[string]func(context.Context, []byte) bool{"order": func(context.Context, []byte) bool { return true }}}
-	h := start(t, Config{Brokers: Brokers{Present: "another"}}, Outside{Sidecar: beside}, shop.named())
+	h := start(t, Config{Brokers: Brokers{Present: "another", Always: true}}, Outside{Sidecar: beside}, shop.named())
 	require.Equal(t, http.StatusOK, request(t, h.app, http.MethodPost, "/events/another/order", "", `{"id":"order/1/7","data":{}}`).Code)
 	require.NoError(t, shop.deps.Publisher.Publish(t.Context(), "shop", sidecar.CloudEvent{ID: "shop/0/1"}))
 	assert.JSONEq(t, `{"service":"shop","present":"another","next":"","percent":0,"publishing":{"published":0,"failed":0,"dropped":0},"lines":[]}`,

@@ -25,6 +25,7 @@ type Host struct {
 	services []Service
 	moves    map[string]*move // by service; nil while there is one broker
 	topics   map[string][]ear // who follows what
+	audience *audience        // who follows what is here from elsewhere
 	events   *events          // hands what was published to those
 	app      http.Handler     // what the sidecar talks to
 	internal http.Handler     // what operators talk to
@@ -72,6 +73,7 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, out: out, metrics: own, moves: map[string]*move{}, gate: newGate(), addresses: addresses{open: make(chan struct{})}}
 	h.calls = newTransport(cfg, out.Log)
+	h.audience = newAudience(names, out.Now)
 	process := out.NewID() // names this start of the process
 	var err error
 	if h.vitals, err = vitals.New(cfg.Vitals, vitals.Deps{Now: out.Now, ID: process, Log: out.Log, Metrics: own}); err != nil {
@@ -105,7 +107,7 @@ func (h *Host) make(f Named, d Deps) (Service, error) {
 	d.Metrics = prometheus.WrapRegistererWith(prometheus.Labels{"service": f.Name}, h.out.Metrics)
 	d.Publisher, h.moves[f.Name] = h.publisher(d.Log)
 	if h.moves[f.Name] == nil { // otherwise what each broker delivers first is counted, so nothing may come before it
-		d.Publisher = nearby{host: h, broker: d.Publisher}
+		d.Publisher = nearby{host: h, service: f.Name, broker: d.Publisher}
 	}
 	s, err := f.New(d)
 	if err != nil {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -26,7 +29,7 @@ func TestFollowersInTheProcessHearBeforeTheBroker(t *testing.T) {
 	beside := newTwoBrokers(journaltest.NewStore())
 	order := &fakeService{name: "order"}
 	var heard []string
-	_, err := New(Config{}, Outside{Sidecar: beside}, order.named(), hears("broken", func(string) { panic("broken") }), hears("payment", func(data string) {
+	_, err := New(Config{Brokers: Brokers{Always: true}}, Outside{Sidecar: beside}, order.named(), hears("broken", func(string) { panic("broken") }), hears("payment", func(data string) {
 		assert.Empty(t, beside.got, "the broker comes after")
 		heard = append(heard, data)
 	}))
@@ -34,6 +37,57 @@ func TestFollowersInTheProcessHearBeforeTheBroker(t *testing.T) {
 	require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1", Data: []byte("1")}))
 	assert.Equal(t, []string{"1"}, heard)
 	assert.Equal(t, map[string][]string{"pubsub": {"order order/0/1 "}}, beside.got, "followers may be elsewhere, too")
+}
+
+// Who follows from elsewhere asks the source for its journal now and then, through the sidecar, and only then is there somebody to publish for.
+func TestPublishedIsWhatOthersFollow(t *testing.T) {
+	var now atomic.Int64
+	clock := func() time.Time { return time.Unix(1_800_000_000+now.Load(), 0).UTC() }
+	beside := newTwoBrokers(journaltest.NewStore())
+	journals := func(g *echo.Group) {
+		for _, path := range []string{"/journal", "/journal/:shard", "/journals", "/v1/things"} {
+			g.GET(path, func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
+		}
+	}
+	order, payment := &fakeService{name: "order", routes: journals}, &fakeService{name: "payment", routes: journals}
+	h, err := New(Config{}, Outside{Sidecar: beside, Now: clock}, order.named(), payment.named())
+	require.NoError(t, err)
+	published := func() bool {
+		clear(beside.got)
+		require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}))
+		return len(beside.got) > 0
+	}
+	assert.False(t, published(), "nobody has asked")
+
+	asked := func(url string) {
+		resp, err := payment.deps.Client.Get(url)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusNoContent, resp.StatusCode)
+	}
+	asked("http://order/journal")
+	assert.False(t, published(), "a service of the same process asks, and is handed everything")
+	for _, path := range []string{"/payment/journal", "/order/journals", "/order/v1/things", "/journal", "/order/v1/journal"} {
+		request(t, h.app, http.MethodGet, path, "", "")
+		assert.False(t, published(), "%s is not order's journal", path)
+	}
+	for _, path := range []string{"/order/journal", "/order/journal/0?after=7"} {
+		require.Equal(t, http.StatusNoContent, request(t, h.app, http.MethodGet, path, "", "").Code)
+		assert.True(t, published(), path)
+		now.Add(59)
+		assert.True(t, published(), "it may ask another replica next")
+		now.Add(1)
+		assert.False(t, published(), "it has gone")
+	}
+}
+
+func TestEverythingIsPublishedIfSo(t *testing.T) {
+	beside := newTwoBrokers(journaltest.NewStore())
+	order := &fakeService{name: "order"}
+	_, err := New(Config{Brokers: Brokers{Always: true}}, Outside{Sidecar: beside}, order.named())
+	require.NoError(t, err)
+	require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}))
+	assert.Len(t, beside.got, 1)
 }
 
 // What comes in the process would come from the broker for a second time; what does not is subscribed.

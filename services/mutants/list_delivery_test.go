@@ -45,4 +45,14 @@ var deliveryMutants = []mutant{
 		why:   "what the new broker brings is acknowledged and thrown away",
 		edits: []edit{{"!known || broker < 0", "!known || broker != 0"}},
 	},
+	{
+		name: "nobody-elsewhere-is-told", file: "host/audience.go", suite: "host", run: "^TestPublishedIsWhatOthersFollow$",
+		why:   "services in other processes hear of everything two seconds late",
+		edits: []edit{{"asked.Store(&now)", "_, _ = asked, now"}},
+	},
+	{
+		name: "those-in-the-process-count-as-elsewhere", file: "host/nearby.go", suite: "host", run: "^TestPublishedIsWhatOthersFollow$",
+		why:   "everything is published for nobody, at an eighth of what an order costs",
+		edits: []edit{{"!n.host.audience.elsewhere(n.service)", "len(n.host.topics) < 0"}},
+	},
 }

@@ -77,6 +77,7 @@ func (c *config) table() []setting {
 		{"SIDECART_PUBSUB", "the broker's component (pubsub)", text{&c.host.Brokers.Present}},
 		{"SIDECART_PUBSUB_NEXT", "a second broker's component, to move to; unset: none", text{&c.host.Brokers.Next}},
 		{"SIDECART_PUBSUB_NEXT_PERCENT", "share of the segments that is published on it, too, 0 to 100 (0)", number{&c.host.Brokers.Percent, 0, 100}},
+		{"SIDECART_PUBLISH", "which segments go to the broker: followed, those of services that another process asked for news within a minute, or always (followed)", publishing{&c.host.Brokers.Always}},
 		{"SIDECART_SHARDS", "shards of a journal that is not there yet, 1 to 256 (2)", number{&c.shards, 1, 256}},
 		{"SIDECART_SNAPSHOT_EVERY", "segments from one snapshot of a shard to the next at the soonest, 1 to 100000 (500); a large state is written the more seldom", number{&c.snapshotEach, 1, 100_000}},
 		{"SIDECART_SEGMENT_VERSION", "layout of new segments, 1 to 2 (2); 1 while replicas run that read no other", number{&c.segmentVersion, journal.SegmentVersion, journal.PackedVersion}},
@@ -222,6 +223,29 @@ func (v yesNo) Set(s string) error {
 }
 
 func (v yesNo) String() string { return strconv.FormatBool(*v.p) }
+
+// The values of SIDECART_PUBLISH.
+const (
+	publishFollowed = "followed"
+	publishAlways   = "always"
+)
+
+type publishing struct{ always *bool }
+
+func (v publishing) Set(s string) error {
+	if s != publishFollowed && s != publishAlways {
+		return fmt.Errorf("is neither %s nor %s", publishFollowed, publishAlways)
+	}
+	*v.always = s == publishAlways
+	return nil
+}
+
+func (v publishing) String() string {
+	if *v.always {
+		return publishAlways
+	}
+	return publishFollowed
+}
 
 type level struct{ p *slog.Level }
 

@@ -162,12 +162,12 @@ func (f *Follower) readPushed(r *running, data []byte) (*segment, error) {
 	return f.open(d)
 }
 
-// look asks the source for its heads again and again: it finds lost tails, feeds LevelAt, and acknowledges.
+// look asks the source for its heads again and again: it finds lost tails, feeds LevelAt, and acknowledges. It asks a source that is away
+// as often: a source publishes only once it was asked (host's audience), so one that has come back is not to wait for us.
 func (f *Follower) look(ctx context.Context, r *running) {
 	var ackedAt, allAckedAt time.Time
 	acked := make([]uint64, len(r.feeds))
-	wait := backOff{first: f.cfg.PollEvery, bound: max(f.cfg.BackOffMax, f.cfg.PollEvery)}
-	for ctx.Err() == nil {
+	for ; ctx.Err() == nil; f.rest(ctx) {
 		began := f.deps.Now()
 		source, err := f.heads(ctx)
 		if err == nil {
@@ -175,11 +175,9 @@ func (f *Follower) look(ctx context.Context, r *running) {
 		}
 		if err != nil {
 			f.away.failed(ctx, "the source does not tell its heads; trying again", err)
-			wait.wait(ctx)
 			continue
 		}
 		f.away.worked("the source")
-		wait.reset()
 		now := f.deps.Now()
 		if now.Sub(allAckedAt) >= repeatAcksAfter {
 			allAckedAt = now
@@ -189,9 +187,12 @@ func (f *Follower) look(ctx context.Context, r *running) {
 			ackedAt = now
 			f.acknowledge(ctx, r, acked)
 		}
-		// A fifth of jitter keeps the followers of one source from asking in step.
-		pause(ctx, f.cfg.PollEvery-f.cfg.PollEvery/10+rand.N(f.cfg.PollEvery/5+1))
 	}
+}
+
+// rest pauses between two looks. A fifth of jitter keeps the followers of one source from asking in step.
+func (f *Follower) rest(ctx context.Context) {
+	pause(ctx, f.cfg.PollEvery-f.cfg.PollEvery/10+rand.N(f.cfg.PollEvery/5+1))
 }
 
 // takeHeads spreads an answer to the feeds.

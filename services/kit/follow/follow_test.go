@@ -195,6 +195,26 @@ func TestSourceAwayIsQuietAndHeals(t *testing.T) {
 	})
 }
 
+// A source publishes for those who ask it, so one that has come back must not wait for our back-off.
+func TestASourceThatIsBackIsAskedSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, target := newFakeSource(1), newFakeTarget(1)
+		defer start(follower(t, s, target, nil))()
+		elapse(time.Minute)
+		away := func(is bool) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.down = is
+		}
+		away(true)
+		elapse(10 * time.Minute)
+		away(false)
+		s.commit(0, happened{"a", 1}) // and nobody pushes it
+		elapse(2300 * time.Millisecond)
+		assert.Equal(t, []int{1}, target.all(0, 0))
+	})
+}
+
 func TestUnknownTypesArePassedOverAndBrokenEventsParkedEverywhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, target := newFakeSource(1), newFakeTarget(2)
