@@ -105,10 +105,14 @@ func (s *Service) ask(x *exchange) error {
 	return nil
 }
 
-// attempt asks the service, if there is a place and its circuit breaker is closed.
+// attempt asks the service when it is the request's turn, if there is a place and the route's circuit breaker is closed.
 func (s *Service) attempt(x *exchange) error {
 	ticket, err := s.protect.guard.Admit(x.op.Service, x.priority)
 	if err != nil {
+		return err
+	}
+	if err := ticket.Turn(x.c.Request().Context()); err != nil {
+		ticket.Done(overload.Abandoned)
 		return err
 	}
 	attempt, err := s.protect.fallbacks.Ask(x.op.ID)
@@ -158,11 +162,11 @@ func outcomeOf(ctx context.Context, a answer, err error) overload.Outcome {
 // fullCode is in the problem document of a service that has no room. Its members are written without spaces by everything of ours.
 var fullCode = []byte(`"code":"` + errs.CodeOverloaded + `"`)
 
-// checkFallbacks is a rules.Part's Check: fixed answers must be of the shape of the service's own. What is in no contract yet
+// checkFallbacks says where fixed answers do not fit the contracts of set: they must be of the shape of the service's own. What is in no contract yet
 // is looked at when it is given.
-func (s *Service) checkFallbacks(f *rules.File) (all []fault.Fault) {
+func (s *Service) checkFallbacks(f *rules.File, set *contracts.Set) (all []fault.Fault) {
 	for id, r := range f.Routes {
-		op := s.book.Set().Operation(id)
+		op := set.Operation(id)
 		if op == nil {
 			continue
 		}

@@ -50,7 +50,7 @@ func shopOf(t *testing.T, routes map[string]rules.Route) (s *Service, status, ca
 		_, _ = io.WriteString(w, `{"available":`+strconv.FormatInt(calls.Load(), 10)+`}`)
 	})}}, nil)
 	f := &rules.File{Routes: routes}
-	require.Empty(t, s.checkFallbacks(f))
+	require.Empty(t, s.checkFallbacks(f, s.book.Set()))
 	s.protect.use(f)
 	return s, status, calls
 }
@@ -137,10 +137,10 @@ func TestAFallbackMustBeOfTheServicesShape(t *testing.T) {
 	s, _, _ := shopOf(t, nil)
 	wrong := s.checkFallbacks(&rules.File{Routes: map[string]rules.Route{
 		"getStock": {Fallback: fallback.Config{Body: `{"available":"none"}`}}, "unheardOf": {Fallback: fallback.Config{Body: `{}`}},
-	}})
+	}}, s.book.Set())
 	require.Len(t, wrong, 1, "what is in no contract cannot be judged yet")
 	assert.Equal(t, "/routes/getStock/fallback/body", wrong[0].Place)
-	wrong = s.checkFallbacks(&rules.File{Routes: map[string]rules.Route{"putStock": {Fallback: fallback.Config{LastGood: time.Minute}}}})
+	wrong = s.checkFallbacks(&rules.File{Routes: map[string]rules.Route{"putStock": {Fallback: fallback.Config{LastGood: time.Minute}}}}, s.book.Set())
 	require.Len(t, wrong, 1)
 	assert.Equal(t, "/routes/putStock/fallback", wrong[0].Place)
 	// Rules that came before the contract are judged when they are used.

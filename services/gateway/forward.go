@@ -47,7 +47,11 @@ func (s *Service) forward(x *exchange) error {
 	if !x.part { // which are many to a request
 		httpx.AnsweredBy(r.Context(), out.Host)
 	}
-	resp, err := s.transport.RoundTrip(out)
+	way := s.transport
+	if x.op.Via != nil {
+		way = x.op.Via
+	}
+	resp, err := way.RoundTrip(out)
 	if err != nil {
 		return unreachable(method, err)
 	}

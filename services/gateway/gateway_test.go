@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecart/sidecart/services/gateway/foreign"
 	"github.com/sidecart/sidecart/services/gateway/overload"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/host"
@@ -146,6 +147,12 @@ func as(s *Service, caller identity.Caller) {
 // identify_test.go is about who asks.
 func gatewayOf(t testing.TB, u *upstreams, change func(*Config)) *Service {
 	t.Helper()
+	return gatewayBeside(t, u, nil, change)
+}
+
+// gatewayBeside makes one that reaches apps that speak gRPC by conn.
+func gatewayBeside(t testing.TB, u *upstreams, conn foreign.Conn, change func(*Config)) *Service {
+	t.Helper()
 	cfg := Config{}
 	for _, name := range []string{"shop", "bank", "quiet"} {
 		if _, there := u.handlers[name]; there {
@@ -155,7 +162,7 @@ func gatewayOf(t testing.TB, u *upstreams, change func(*Config)) *Service {
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := New(cfg, host.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: u}, Services: []string{Name, "shop"}})
+	s, err := New(cfg, host.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: u}, Apps: conn, Services: []string{Name, "shop"}})
 	require.NoError(t, err)
 	as(s, identity.Caller{Subject: "olga", Roles: []string{identity.RoleOperator}})
 	s.book.Learn(t.Context())

@@ -89,7 +89,10 @@ func knowKeys(t testing.TB, s *Service, account *signer) {
 	go func() { done <- s.verifier.Run(ctx) }()
 	t.Cleanup(func() { cancel(); assert.NoError(t, <-done) })
 	probe := strings.TrimPrefix(account.token("probe", "", identity.RoleOperator, time.Hour), "Bearer ")
-	require.Eventually(t, func() bool { _, _, err := s.verifier.Verify(t.Context(), probe); return err == nil }, waitAtMost, waitStep)
+	require.Eventually(t, func() bool {
+		_, _, err := s.verifier.Verify(t.Context(), probe)
+		return err == nil && s.verifier.Ready() == nil
+	}, waitAtMost, waitStep)
 }
 
 func TestWhoMayCallWhat(t *testing.T) {

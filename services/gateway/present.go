@@ -69,14 +69,14 @@ func (p *presentation) check(f *rules.File, set *contracts.Set) []fault.Fault {
 	return bad
 }
 
-// use makes other rules hold. With anew the screens are others, so that the book has to ask for them: see extra.
-func (p *presentation) use(f *rules.File) (anew bool) {
+// use makes other rules hold. With anew the screens are others, or the contracts will be, so that the book has to ask: see extra.
+func (p *presentation) use(f *rules.File, otherContracts bool) (anew bool) {
 	p.compressor.Store(compress.New(f.Compression, p.codings))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := p.file
 	p.file = f
-	if p.set == nil || !reflect.DeepEqual(was.Screens, f.Screens) {
+	if p.set == nil || otherContracts || !reflect.DeepEqual(was.Screens, f.Screens) {
 		return true
 	}
 	p.join()

@@ -22,13 +22,22 @@ func (s *Service) makeRules() (err error) {
 	if err != nil {
 		return err
 	}
-	s.rules.Join(rules.Part{Check: func(f *rules.File) []fault.Fault { return s.present.check(f, s.book.Set()) }, Use: s.applyPresentation})
-	s.rules.Join(rules.Part{Check: s.checkFallbacks, Use: s.apply})
+	s.rules.Join(rules.Part{Check: s.checkRules, Use: s.apply})
 	return s.rules.Load()
+}
+
+// checkRules is a rules.Part's Check: what does not fit the contracts, among them those that the rules themselves give.
+func (s *Service) checkRules(f *rules.File) []fault.Fault {
+	set, bad := s.foreign.check(f, s.cfg.Services, s.book)
+	if len(bad) > 0 {
+		return bad
+	}
+	return append(s.present.check(f, set), s.checkFallbacks(f, set)...)
 }
 
 // apply gives each part of the gateway its rules, which have been checked. Requests go on meanwhile: each part changes over at once.
 func (s *Service) apply(f *rules.File) {
+	s.applyContracts(f)
 	s.releases.Use(f.Gray())
 	s.protect.use(f)
 	if err := s.verifier.SetIssuers(f.Issuers); err != nil {
@@ -37,13 +46,15 @@ func (s *Service) apply(f *rules.File) {
 	s.file.Store(f)
 }
 
-// applyPresentation makes the rules of terminals, screens and compression hold; other screens are other paths and another document.
-func (s *Service) applyPresentation(f *rules.File) {
-	if !s.present.use(f) {
+// applyContracts makes the rules of terminals, screens, compression and services hold; other screens and services are other paths and
+// another document.
+func (s *Service) applyContracts(f *rules.File) {
+	given, others := s.foreign.use(f)
+	if !s.present.use(f, others) {
 		return
 	}
-	if err := s.book.Extend(s.present.extra); err != nil {
-		s.log.Error("the screens of gateway.yaml do not go together with the contracts; those before stay", "error", err)
+	if err := s.book.Extend(given, s.present.extra); err != nil {
+		s.log.Error("the screens and services of gateway.yaml do not go together with the contracts; those before stay", "error", err)
 	}
 }
 

@@ -113,6 +113,7 @@ type Service struct {
 	rules     *rules.Watcher
 	file      atomic.Pointer[rules.File] // in use; not nil
 	releases  *gray.Router
+	foreign   *neighbours
 	answers   *answerChecks
 	hostname  string  // of Address
 	loopback  bool    // nobody but this machine reaches it
@@ -172,6 +173,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 	if s.protect, err = newProtection(cfg, deps, s.Ready); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
+	s.foreign = &neighbours{conn: deps.Apps}
 	s.present = newPresentation(deps.Metrics, s.log)
 	if err := s.makeRules(); err != nil {
 		return nil, err

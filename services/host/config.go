@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
 
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
@@ -47,6 +48,8 @@ type Sidecar interface {
 	sidecar.Bindings
 	sidecar.Configuration
 	sidecar.Secrets
+	// App reaches an app that speaks gRPC.
+	App(app string) grpc.ClientConnInterface
 	// On gives a Publisher to a broker's component.
 	On(component string) sidecar.Publisher
 	// Wait returns nil once the sidecar can be called.

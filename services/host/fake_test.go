@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
@@ -41,6 +42,9 @@ func (s *fakeSidecar) Wait(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
+
+// App reaches nobody.
+func (s *fakeSidecar) App(string) grpc.ClientConnInterface { return nil }
 
 // On gives no publisher: nothing is published unless a test brings its own.
 func (s *fakeSidecar) On(string) sidecar.Publisher { return nil }

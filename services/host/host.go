@@ -81,7 +81,7 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	}
 	shared := Deps{
 		Now: out.Now, NewID: out.NewID, Writer: process, State: out.Sidecar, Bindings: out.Sidecar, Configuration: out.Sidecar, Secrets: out.Sidecar,
-		Client: &http.Client{Transport: h.calls, CheckRedirect: noRedirects}, Tracer: out.Tracer, Services: names, HostReady: h.ready,
+		Apps: out.Sidecar.App, Client: &http.Client{Transport: h.calls, CheckRedirect: noRedirects}, Tracer: out.Tracer, Services: names, HostReady: h.ready,
 	}
 	var wrong []error
 	for _, f := range factories {

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
 
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
@@ -25,8 +26,9 @@ type Deps struct {
 	Secrets   sidecar.Secrets
 	// Configuration reads the component set's configuration store, if it has one.
 	Configuration sidecar.Configuration
-	Client        *http.Client          // reaches other services as http://{service}/…, in-process or through Dapr
-	Metrics       prometheus.Registerer // adds the label service; the service's own labels must not be named so
+	Apps          func(app string) grpc.ClientConnInterface // reaches apps that speak gRPC, through Dapr; nil: there is no sidecar
+	Client        *http.Client                              // reaches other services as http://{service}/…, in-process or through Dapr
+	Metrics       prometheus.Registerer                     // adds the label service; the service's own labels must not be named so
 	Tracer        trace.Tracer
 	// Services lists the names of the services in this host, this one included, in their order. It is for
 	// showing placement to operators, not for deciding anything by it.

@@ -28,6 +28,11 @@ var doorMutants = []mutant{
 		edits: []edit{{"a.done(errUnjudged)", "a.done(nil)"}},
 	},
 	{
+		name: "named-files-are-read-once", file: "gateway/rules/watcher.go", suite: "gateway", run: "^TestServicesOfOthersChangeWhole$",
+		why:   "a mended contract of a service of others is in use only after somebody changes gateway.yaml",
+		edits: []edit{{"if len(w.named) == 0 {", "if true {"}},
+	},
+	{
 		name: "a-part-takes-longer-than-its-route", file: "gateway/present.go", suite: "gateway", run: "^TestARoutesBudgetHoldsForItsPartOfAScreen$",
 		why:   "a screen waits for a service longer than the operator lets anybody",
 		edits: []edit{{"\tdefer s.within(part)()\n", ""}},

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sidecart/sidecart/services/gateway/contracts"
+	"github.com/sidecart/sidecart/services/gateway/foreign"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
@@ -78,9 +79,18 @@ func faultsOf(path string) ([]rules.Fault, error) {
 	if err != nil {
 		return nil, err
 	}
+	given, faults := foreign.Open(d.File.Services, nil)
+	if len(faults) > 0 {
+		return d.Locate(faults, "services"), nil
+	}
 	known, err := operations()
 	if err != nil {
 		return nil, err
+	}
+	for _, c := range given {
+		for _, o := range c.Operations() {
+			known[o.ID] = true
+		}
 	}
 	return d.Strangers(known), nil
 }

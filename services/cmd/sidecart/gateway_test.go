@@ -43,6 +43,11 @@ func TestWhatIsWrongWithRulesIsToldByLine(t *testing.T) {
 	require.Len(t, answer.Faults, 1)
 	assert.Equal(t, 4, answer.Faults[0].Line)
 
+	write("version: 1\nservices:\n  pricing: {grpc: {contract: none.yaml, descriptors: none.binpb}}\n")
+	code, out, _ = command(nil, "gateway", "check", path)
+	assert.Equal(t, exitFailure, code)
+	assert.Equal(t, path+":3:54: /services/pricing/grpc/descriptors: there is no file none.binpb\n", out)
+
 	code, _, stderr = command(nil, "gateway", "check", path+"x")
 	assert.Equal(t, exitUsage, code)
 	assert.Contains(t, stderr, "there is no file")

@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -57,6 +59,43 @@ func Bind(files ...protoreflect.FileDescriptor) ([]*Binding, error) {
 	}
 	return out, nil
 }
+
+// Find binds the method that google.api.http says is the operation of a contract; parameters in the path may be called otherwise there.
+// It fails where no method is, or one that Bind would refuse.
+func Find(files *protoregistry.Files, verb, template string) (found *Binding, err error) {
+	wanted := placeholders.ReplaceAllString(template, "{}")
+	files.RangeFiles(func(file protoreflect.FileDescriptor) bool {
+		for i := range file.Services().Len() {
+			methods := file.Services().Get(i).Methods()
+			for j := range methods.Len() {
+				rule, _ := httpRule(methods.Get(j))
+				v, t := ruleOf(rule)
+				if v != verb || placeholders.ReplaceAllString(t, "{}") != wanted {
+					continue
+				}
+				if found != nil {
+					err = fmt.Errorf("%s is it as well as %s.%s", methods.Get(j).FullName(), found.Service, found.Method)
+					return false
+				}
+				if found, err = bind(methods.Get(j), shapes{}); err != nil {
+					err = fmt.Errorf("%s: %w", methods.Get(j).FullName(), err)
+					return false
+				}
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return nil, errors.New("no method has an option google.api.http that says it is this operation")
+	}
+	return found, nil
+}
+
+// placeholders are the fields in a template.
+var placeholders = regexp.MustCompile(`\{[^}]*\}`)
 
 func bind(m protoreflect.MethodDescriptor, known shapes) (*Binding, error) {
 	if m.IsStreamingClient() || m.IsStreamingServer() {

@@ -183,8 +183,8 @@ func TestFailuresThatNobodyWorded(t *testing.T) {
 	for code, want := range map[codes.Code]string{
 		codes.NotFound: "not_found: secret", codes.InvalidArgument: "invalid_request: secret", codes.AlreadyExists: "conflict: secret",
 		codes.PermissionDenied: "forbidden: secret", codes.Unauthenticated: "unauthorized: secret", codes.ResourceExhausted: "too_many_requests: secret",
-		codes.Internal: "internal: a part of the service cannot do this now", codes.Unknown: "internal: a part", codes.DataLoss: "internal: a part", codes.Unimplemented: "internal: a part",
-		codes.Unavailable: "outcome_unknown: the outcome", codes.DeadlineExceeded: "outcome_unknown: the outcome",
+		codes.Internal: "internal: a part of the service cannot do this now", codes.DataLoss: "internal: a part", codes.Unimplemented: "internal: a part",
+		codes.Unavailable: "outcome_unknown: the outcome", codes.Unknown: "outcome_unknown: the outcome", codes.DeadlineExceeded: "outcome_unknown: the outcome",
 	} {
 		e := errorOf(status.Error(code, "secret"), true)
 		assert.True(t, strings.HasPrefix(e.Code+": "+e.Message, want), "%s: %s: %s", code, e.Code, e.Message)
@@ -280,12 +280,17 @@ func TestShutdownWaitsForCallsAndNotForEver(t *testing.T) {
 	}
 }
 
+// to is the same connection to every app.
+func to(conn grpc.ClientConnInterface) func(string) grpc.ClientConnInterface {
+	return func(string) grpc.ClientConnInterface { return conn }
+}
+
 // TestBothWaysGiveBackWhatWentIn sends a request in JSON through Transport, gRPC and Server: what arrives is what was sent,
 // and so is the answer.
 func TestBothWaysGiveBackWhatWentIn(t *testing.T) {
 	var seen kept
 	conn := dial(t, door(&seen, 201, orderJSON, "Location", "/v1/orders/o-1"), Config{})
-	transport := NewTransport(conn, bindings(t))
+	transport := NewTransport(to(conn), bindings(t))
 	ask := func(method, target, body string, header ...string) *http.Response {
 		r := httptest.NewRequest(method, "http://order"+target, strings.NewReader(body))
 		for i := 0; i < len(header); i += 2 {
@@ -363,7 +368,7 @@ func TestAServiceThatSpeaksGRPCIsCalledInJSON(t *testing.T) {
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, conn.Close()); server.Stop(); assert.NoError(t, <-ended) }()
-	client := &http.Client{Transport: NewTransport(conn, bindings(t))}
+	client := &http.Client{Transport: NewTransport(to(conn), bindings(t))}
 	get := func(ctx context.Context, sku string) (*http.Response, error) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://inventory/v1/inventory/"+sku, nil)
 		require.NoError(t, err)
@@ -375,7 +380,7 @@ func TestAServiceThatSpeaksGRPCIsCalledInJSON(t *testing.T) {
 	raw, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"sku":"mug","title":"ada","price":{"amount":1250,"currency":"EUR"},"received":0,"available":3,"reserved":0,"sold":0,"version":0}`, string(raw))
-	for sku, want := range map[string]string{"none": "not_found: there is no such SKU", "broken": "internal: a part of the service cannot do this now"} {
+	for sku, want := range map[string]string{"none": "not_found: there is no such SKU", "broken": "unavailable: a part of the service cannot do this now"} {
 		resp, err := get(t.Context(), sku)
 		require.NoError(t, err)
 		assert.Equal(t, want, httpx.ReadProblem(resp).Error())

@@ -43,13 +43,14 @@ var codeOf = map[errs.Kind]codes.Code{
 	errs.Unavailable:      codes.Unavailable,
 }
 
-// kindOfCode is the kind of an error that a service worded in gRPC alone.
+// kindOfCode is the kind of an error that a service worded in gRPC alone. Unknown is what a sidecar says that finds no such app, and what
+// comes of an error that the service gave no code: neither tells whether anything has changed.
 var kindOfCode = map[codes.Code]errs.Kind{
 	codes.InvalidArgument: errs.Invalid, codes.OutOfRange: errs.Invalid, codes.Unauthenticated: errs.Unauthenticated,
 	codes.PermissionDenied: errs.Forbidden, codes.NotFound: errs.NotFound, codes.Unimplemented: errs.Internal,
 	codes.FailedPrecondition: errs.Conflict, codes.AlreadyExists: errs.Conflict, codes.Aborted: errs.Conflict,
 	codes.ResourceExhausted: errs.TooMany, codes.Unavailable: errs.Unavailable, codes.DeadlineExceeded: errs.Unavailable,
-	codes.Canceled: errs.Unavailable,
+	codes.Canceled: errs.Unavailable, codes.Unknown: errs.Unavailable,
 }
 
 // statusOf makes the status of a problem document. Members of its own become metadata of ErrorInfo, texts as they are and

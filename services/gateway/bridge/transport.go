@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,19 +25,20 @@ const maxRequestBytes = 1 << 20
 // Transport answers requests in JSON by calling the methods of a service that speaks gRPC. It is an http.RoundTripper, so it
 // stands behind the gateway where the host's own transport does. Safe for concurrent use.
 type Transport struct {
-	conn     grpc.ClientConnInterface
+	conn     func(app string) grpc.ClientConnInterface
 	bindings []*Binding
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
 
-// NewTransport makes a transport of the methods that bindings bind. Whoever made conn closes it; its deadline, credentials and
-// bounds are its own.
-func NewTransport(conn grpc.ClientConnInterface, bindings []*Binding) *Transport {
+// NewTransport makes a transport of the methods that bindings bind. conn gives the connection to an app, a release of the service:
+// whoever made it closes it; its credentials and bounds are its own.
+func NewTransport(conn func(app string) grpc.ClientConnInterface, bindings []*Binding) *Transport {
 	return &Transport{conn: conn, bindings: bindings}
 }
 
-// RoundTrip makes the call that r is. A refusal of the service is an answer with a problem document; an error is one
+// RoundTrip makes the call that r is, to the app that its Host names, until the end of its context, and passes trace and request id on
+// from there. A refusal of the service is an answer with a problem document; an error is one
 // between here and there, with httpx.ErrNotSent in its chain when it is certain that the service never saw the call.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
@@ -50,10 +52,16 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := b.fill(in, params, r); err != nil {
 		return problem(r, errs.From(err), nil), nil
 	}
-	ctx := metadata.NewOutgoingContext(r.Context(), metadataOf(r.Header))
+	md := metadataOf(r.Header)
+	own := http.Header{}
+	httpx.Propagate(r.Context(), own)
+	for name, values := range own {
+		md.Set(name, values...)
+	}
+	ctx := metadata.NewOutgoingContext(r.Context(), md)
 	out := b.output.New()
 	var header metadata.MD
-	if err := t.conn.Invoke(ctx, b.FullMethod(), in.Interface(), out.Interface(), grpc.Header(&header)); err != nil {
+	if err := t.conn(cmp.Or(r.Host, r.URL.Host)).Invoke(ctx, b.FullMethod(), in.Interface(), out.Interface(), grpc.Header(&header)); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

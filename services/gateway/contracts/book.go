@@ -49,6 +49,7 @@ type Book struct {
 	mu      sync.Mutex // one look at a time, and what follows
 	entries map[string]*entry
 	extra   Extra
+	given   []*Contract // by the operator, after those of the services
 }
 
 // entry is what is known of one service.
@@ -241,8 +242,9 @@ func (b *Book) swap(before map[string]entry) {
 	}
 }
 
-func (b *Book) adopt() error {
-	list, missing := []*Contract{b.cfg.Own}, []string{}
+// told are the contracts in use that services tell, after the gateway's own, and the services whose are missing; b.mu is held.
+func (b *Book) told() (list []*Contract, missing []string) {
+	list, missing = []*Contract{b.cfg.Own}, []string{}
 	for _, name := range b.cfg.Services {
 		switch e := b.entries[name]; {
 		case !e.learned:
@@ -251,23 +253,37 @@ func (b *Book) adopt() error {
 			list = append(list, e.use)
 		}
 	}
-	set, err := NewSet(list, b.extra, missing, b.cfg.Base)
+	return list, missing
+}
+
+// adopt makes the Set of everything that is known; b.mu is held.
+func (b *Book) adopt() error {
+	list, missing := b.told()
+	set, err := NewSet(append(list, b.given...), b.extra, missing, b.cfg.Base)
 	if err == nil {
 		b.set.Store(set)
 	}
 	return err
 }
 
-// Extend puts what the gateway offers beside the contracts in the place of what it did before. If that cannot be joined with
-// the contracts, nothing changes.
-func (b *Book) Extend(extra Extra) error {
+// Try says what contracts that the operator would give make of those in use, without what the gateway offers of its own accord.
+func (b *Book) Try(given []*Contract) (*Set, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	was := b.extra
-	b.extra = extra
+	list, missing := b.told()
+	return NewSet(append(list, given...), nil, missing, b.cfg.Base)
+}
+
+// Extend puts in the place of what there was beside the services' contracts: those that the operator gives and no service tells, and
+// what the gateway offers of its own accord. If that cannot be joined with the others, nothing changes.
+func (b *Book) Extend(given []*Contract, extra Extra) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wasGiven, wasExtra := b.given, b.extra
+	b.given, b.extra = given, extra
 	err := b.adopt()
 	if err != nil {
-		b.extra = was
+		b.given, b.extra = wasGiven, wasExtra
 	}
 	return err
 }

@@ -147,11 +147,11 @@ func TestWhatTheGatewayOffersBeside(t *testing.T) {
 			object(doc["paths"])["/v1/screens/tea"] = map[string]any{"get": map[string]any{"operationId": "teaScreen", "responses": map[string]any{"200": map[string]any{"description": "ok"}}}}
 		}
 	}
-	require.NoError(t, b.Extend(extra))
+	require.NoError(t, b.Extend(nil, extra))
 	require.NotNil(t, b.Set().Operation("teaScreen"))
 	assert.Nil(t, b.Set().Operation("teaScreen").Answer(200))
 	set := b.Set()
-	require.Error(t, b.Extend(func(*Set) ([]*Operation, func(map[string]any)) {
+	require.Error(t, b.Extend(nil, func(*Set) ([]*Operation, func(map[string]any)) {
 		return nil, func(doc map[string]any) { doc["paths"] = "none" }
 	}))
 	assert.Same(t, set, b.Set(), "what cannot be joined changes nothing")

@@ -24,6 +24,8 @@ type Operation struct {
 	Roles    []string // who may call it; an operation that does not say is for operators
 	Silent   bool     // no operation of its contract says who may call it: the contract is of a release from before accounts
 	Segments []string // of the template, split at the slashes
+	// Via reaches the service; nil: the host's own way does. It is set before the operation is in use.
+	Via http.RoundTripper
 
 	op         *openapi3.Operation
 	item       openapi3.Parameters // of the path, for all its operations

@@ -33,7 +33,7 @@ const (
 	stateRefused = "refused" // a newer one was refused; the one in use is older
 )
 
-// Report tells of every service, in the order of the configuration.
+// Report tells of every service, in the order of the configuration, and then of those whose contracts the operator gives.
 func (b *Book) Report() []Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -52,6 +52,9 @@ func (b *Book) Report() []Status {
 			s.State = stateRefused
 		}
 		out = append(out, s)
+	}
+	for _, c := range b.given {
+		out = append(out, Status{Service: c.Service, State: stateCurrent, Version: c.Version, ETag: c.ETag, Operations: len(c.ops)})
 	}
 	return out
 }

@@ -37,7 +37,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 }
 
 // names are what the keys of maps stand for, by what is around them.
-var names = map[string][]string{"routes": {"{operation}"}, "terminals": {"{terminal}", "{operation}"}, "screens": {"{screen}"}, "parts": {"{part}"}}
+var names = map[string][]string{"routes": {"{operation}"}, "terminals": {"{terminal}", "{operation}"}, "screens": {"{screen}"}, "parts": {"{part}"}, "services": {"{service}"}}
 
 // leaves are the keys of all values below a type.
 func leaves(at string, typ reflect.Type) (all []string) {

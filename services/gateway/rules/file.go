@@ -9,6 +9,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/gateway/compress"
 	"github.com/sidecart/sidecart/services/gateway/fallback"
+	"github.com/sidecart/sidecart/services/gateway/foreign"
 	"github.com/sidecart/sidecart/services/gateway/gray"
 	"github.com/sidecart/sidecart/services/gateway/overload"
 	"github.com/sidecart/sidecart/services/gateway/screen"
@@ -28,6 +29,7 @@ type File struct {
 	Terminals   terminal.Config   `yaml:"terminals"`
 	Screens     screen.Config     `yaml:"screens"`
 	Compression compress.Config   `yaml:"compression"`
+	Services    foreign.Config    `yaml:"services"` // of others, which tell no contract of their own
 }
 
 // Route is what is said of one operation.
@@ -68,6 +70,7 @@ func (f *File) check() []fault.Fault {
 	c.section(f.Terminals.Check(), "terminals")
 	c.section(f.Screens.Check(), "screens")
 	c.section(f.Compression.Check(), "compression")
+	c.section(f.Services.Check(), "services")
 	c.that(len(f.Routes) <= maxRoutes, fault.At("routes"), fmt.Sprintf("has %d entries, over %d", len(f.Routes), maxRoutes))
 	for _, id := range slices.Sorted(maps.Keys(f.Routes)) {
 		r := f.Routes[id]

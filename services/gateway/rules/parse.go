@@ -96,6 +96,13 @@ func lineOf(err error) (line int) {
 	return line
 }
 
+// Locate gives faults of a section, whose places begin there, their lines and columns.
+func (d *Document) Locate(faults []fault.Fault, section string) []Fault {
+	var c checker
+	c.section(faults, section)
+	return d.locate(c.faults)
+}
+
 // locate gives faults their lines and columns.
 func (d *Document) locate(faults []fault.Fault) []Fault {
 	var all []Fault

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/sidecart/sidecart/services/gateway/foreign"
 )
 
 // Where the rules are in a configuration store.
@@ -30,6 +32,16 @@ func readFile(path string) (text []byte, err error) {
 		return nil, fmt.Errorf("gateway rules: %w", err)
 	}
 	return text, nil
+}
+
+// filesOf reads files that a document names, each up to the bound that the section's owner has for them; of what cannot be read there
+// is nothing.
+func filesOf(paths []string) [][]byte {
+	all := make([][]byte, len(paths))
+	for i, path := range paths {
+		all[i], _ = foreign.Read(path) // the section's owner says what is wrong with it
+	}
+	return all
 }
 
 // Load reads, parses and checks a file.

@@ -52,9 +52,10 @@ type Watcher struct {
 
 	mu        sync.Mutex // held while rules are put into use
 	status    Status
-	seen      digest // what was last used or refused
-	unsettled digest // of a file that has changed and may still be being written
-	item      string // of the store, "" if it has none
+	seen      digest   // what was last used or refused
+	named     []string // files that the document so named, which are looked at with it
+	unsettled digest   // of a file that has changed and may still be being written
+	item      string   // of the store, "" if it has none
 }
 
 type digest [sha256.Size]byte
@@ -138,7 +139,8 @@ func (w *Watcher) Load() error {
 	if faults := w.objections(d); len(faults) > 0 {
 		return &Faults{Source: w.cfg.Path, List: faults}
 	}
-	w.seen = sha256.Sum256(text)
+	w.named = d.File.Services.Files()
+	w.seen = w.digest(text)
 	w.use(d, w.cfg.Path)
 	return nil
 }
@@ -197,7 +199,7 @@ func (w *Watcher) look(atOnce bool) {
 		}
 		source = w.cfg.Path
 	}
-	now := digest(sha256.Sum256(text))
+	now := w.digest(text)
 	if now == w.seen {
 		w.unsettled = digest{}
 		return
@@ -210,6 +212,19 @@ func (w *Watcher) look(atOnce bool) {
 	w.consider(source, text)
 }
 
+// digest is that of a document, and of the files that it names as far as they can be read. w.mu is held.
+func (w *Watcher) digest(text []byte) digest {
+	if len(w.named) == 0 {
+		return sha256.Sum256(text)
+	}
+	all := sha256.New()
+	for _, part := range append([][]byte{text}, filesOf(w.named)...) {
+		sum := sha256.Sum256(part)
+		all.Write(sum[:])
+	}
+	return digest(all.Sum(nil))
+}
+
 // consider puts a document into use or refuses it. w.mu is held.
 func (w *Watcher) consider(source string, text []byte) {
 	d, err := Parse(source, text)
@@ -217,7 +232,9 @@ func (w *Watcher) consider(source string, text []byte) {
 	if bad, ok := errors.AsType[*Faults](err); ok {
 		faults = bad.List
 	} else {
-		faults = w.objections(d)
+		w.named = d.File.Services.Files()
+		w.seen = w.digest(text)
+		faults = w.objections(d) // reads the files later: what has changed by then is seen at the next look
 	}
 	if len(faults) == 0 {
 		w.use(d, source)

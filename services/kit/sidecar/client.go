@@ -15,8 +15,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // Names of the components that every component set has.
@@ -110,13 +112,35 @@ func outgoing(token string) grpc.UnaryClientInterceptor {
 		if token != "" {
 			ctx = metadata.AppendToOutgoingContext(ctx, "dapr-api-token", token)
 		}
-		if trace.SpanContextFromContext(ctx).IsSampled() {
+		if md, _ := metadata.FromOutgoingContext(ctx); trace.SpanContextFromContext(ctx).IsSampled() && md.Get("traceparent") == nil {
 			carrier := propagation.MapCarrier{}
 			propagation.TraceContext{}.Inject(ctx, carrier)
 			ctx = metadata.AppendToOutgoingContext(ctx, "traceparent", carrier["traceparent"])
 		}
 		return invoke(ctx, method, req, reply, cc, opts...)
 	}
+}
+
+// App is a connection to an app that speaks gRPC, which the sidecar looks for by its id (gRPC proxying). It may be used as long as the
+// Client. Streams are refused: nothing here needs them.
+func (c *Client) App(id string) grpc.ClientConnInterface { return app{c.conn, id} }
+
+type app struct {
+	conn *grpc.ClientConn
+	id   string
+}
+
+// Invoke calls a method of the app. Its answer may have as many bytes as one of the sidecar's own.
+func (a app) Invoke(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
+	md, _ := metadata.FromOutgoingContext(ctx)
+	md = md.Copy()
+	md.Set("dapr-app-id", a.id)
+	return a.conn.Invoke(metadata.NewOutgoingContext(ctx, md), method, in, out, opts...)
+}
+
+// NewStream implements grpc.ClientConnInterface.
+func (a app) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, status.Error(codes.Unimplemented, "streams to apps are not spoken here")
 }
 
 // Close ends the connection; calls under way fail.

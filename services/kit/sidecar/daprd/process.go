@@ -1,6 +1,7 @@
 package daprd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -35,7 +36,9 @@ type Config struct {
 	Only        []string      // names of the components to load; secret stores come by themselves
 	AppID       string        // components expand {appID} to it
 	AppPort     int           // where its app listens on loopback; 0: there is none
+	AppProtocol string        // that its app speaks: http, which is the default, or grpc
 	AppToken    string        // what the sidecar shows the app
+	Names       string        // file in which sidecars find each other; default one of its own
 	ReadyWithin time.Duration // how long components may take to come up; default 1 min
 	Environ     []string      // as os.Environ, which is the default
 }
@@ -95,8 +98,9 @@ func Start(ctx context.Context, cfg Config) (*Process, error) {
 // writeFiles puts the components and a configuration into the sidecar's own folder. Names go into a file there: no
 // multicast, and nothing that a shop on this machine would see.
 func (p *Process) writeFiles(components []byte) error {
+	names := cmp.Or(p.cfg.Names, filepath.Join(p.dir, "names.db"))
 	configuration := "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: " + p.cfg.AppID + "}\nspec:\n  nameResolution:\n" +
-		"    component: sqlite\n    version: v1\n    configuration: {connectionString: " + strconv.Quote(filepath.Join(p.dir, "names.db")) + ", cleanupInterval: 0s}\n"
+		"    component: sqlite\n    version: v1\n    configuration: {connectionString: " + strconv.Quote(names) + ", cleanupInterval: 0s}\n"
 	err := errors.Join(
 		os.MkdirAll(filepath.Join(p.dir, "components"), 0o700),
 		os.WriteFile(filepath.Join(p.dir, "components", "set.yaml"), components, 0o600),
@@ -275,7 +279,8 @@ func (p *Process) args() []string {
 		"--dapr-graceful-shutdown-seconds", "2", "--log-as-json",
 	}
 	if p.cfg.AppPort != 0 {
-		args = append(args, "--app-port", strconv.Itoa(p.cfg.AppPort), "--app-channel-address", "127.0.0.1")
+		args = append(args, "--app-port", strconv.Itoa(p.cfg.AppPort), "--app-channel-address", "127.0.0.1",
+			"--app-protocol", cmp.Or(p.cfg.AppProtocol, "http"))
 	}
 	return args
 }
