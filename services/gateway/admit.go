@@ -105,14 +105,10 @@ func (s *Service) ask(x *exchange) error {
 	return nil
 }
 
-// attempt asks the service when it is the request's turn, if there is a place and the route's circuit breaker is closed.
+// attempt asks the service, if there is a place and its circuit breaker is closed.
 func (s *Service) attempt(x *exchange) error {
 	ticket, err := s.protect.guard.Admit(x.op.Service, x.priority)
 	if err != nil {
-		return err
-	}
-	if err := ticket.Turn(x.c.Request().Context()); err != nil {
-		ticket.Done(overload.Abandoned)
 		return err
 	}
 	attempt, err := s.protect.fallbacks.Ask(x.op.ID)
