@@ -144,6 +144,21 @@ func TestHowValuesAreWritten(t *testing.T) {
 	assert.ErrorContains(t, err, "q: is not a time")
 }
 
+// An answer may have values that are newer than the .proto file; what is asked for may not.
+func TestAValueThatAnEnumDoesNotHave(t *testing.T) {
+	bound, err := Bind(parse(t, everything))
+	require.NoError(t, err)
+	b := bound[0]
+	for _, raw := range []string{`{"p":"red"}`, `{"t":"red"}`, `{"t":""}`, `{"x":["red"]}`, `{"u":{"t":"COLOUR_BLUE"}}`} {
+		require.ErrorIs(t, b.in.decode([]byte(raw), b.input.New(), true), errUnknownValue, raw)
+		require.NoError(t, b.in.decode([]byte(raw), b.input.New(), false), raw)
+	}
+	m := b.input.New()
+	require.NoError(t, b.in.decode([]byte(`{"p":"red","t":"red","x":["red","blue"]}`), m, false))
+	assert.False(t, m.Has(b.in.byName["t"].descriptor), "as if it were not there")
+	assert.Equal(t, 1, m.Get(b.in.byName["x"].descriptor).List().Len())
+}
+
 func TestWhatCannotBeBound(t *testing.T) {
 	for declaration, want := range map[string]string{
 		`message M {} service S { rpc Do(M) returns (M); }`:                                                                                         "has no option google.api.http",
@@ -177,6 +192,7 @@ func FuzzDecode(f *testing.F) {
 	require.NoError(f, err)
 	b := bound[0]
 	f.Add([]byte(`{"a":true,"u":{"v":[1,2],"q":"2026-05-04T10:00:00Z"},"p":"blue","l":1e3}`))
+	f.Add([]byte(`{"t":""}`)) // an optional enum: nothing is said, which was not the same as a value that is not known
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m := b.input.New()
 		if b.in.decode(raw, m, false) != nil {

@@ -14,7 +14,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// decode reads one JSON object into m. Members that s does not have are passed over, or with strict refused. An error
+// errUnknownValue is that of an enum, whose .proto file does not have it: it may be from later.
+var errUnknownValue = errors.New("must be one of its values")
+
+// decode reads one JSON object into m. Members that s does not have, and values that an enum does not have, are passed over, or with
+// strict refused. An error
 // names the member and not its value.
 func (s *shape) decode(raw []byte, m protoreflect.Message, strict bool) error {
 	d := &decoder{dec: jsontext.NewDecoder(bytes.NewBuffer(raw)), strict: strict}
@@ -94,10 +98,13 @@ func (d *decoder) list(f *field, m protoreflect.Message) error {
 			continue
 		}
 		v, err := d.value(f, list.NewElement)
-		if err != nil {
+		switch {
+		case errors.Is(err, errUnknownValue) && !d.strict: // as if it were not there
+		case err != nil:
 			return err
+		default:
+			list.Append(v)
 		}
-		list.Append(v)
 	}
 	_, err := d.dec.ReadToken()
 	return err
@@ -108,10 +115,14 @@ func (d *decoder) single(f *field, m protoreflect.Message) error {
 		return d.object(f.message, m.Mutable(f.descriptor).Message())
 	}
 	v, err := d.value(f, func() protoreflect.Value { return m.NewField(f.descriptor) })
-	if err != nil {
+	switch {
+	case errors.Is(err, errUnknownValue) && !d.strict: // as if it were not there
+		m.Clear(f.descriptor)
+	case err != nil:
 		return err
+	default:
+		m.Set(f.descriptor, v)
 	}
-	m.Set(f.descriptor, v)
 	return nil
 }
 
@@ -209,8 +220,12 @@ func (f *field) parse(text string, empty func() protoreflect.Value) (v protorefl
 			return bad("base64")
 		}
 		return protoreflect.ValueOfBytes(raw), nil
-	case protoreflect.EnumKind: // one that is not known yet is 0, what every enum has for that
-		return protoreflect.ValueOfEnum(f.byValue[text]), nil
+	case protoreflect.EnumKind:
+		n, known := f.byValue[text]
+		if !known {
+			return v, errUnknownValue
+		}
+		return protoreflect.ValueOfEnum(n), nil
 	default:
 		return f.parseTime(text, empty)
 	}

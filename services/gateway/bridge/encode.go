@@ -43,9 +43,12 @@ func (f *field) appendField(b []byte, v protoreflect.Value) ([]byte, error) {
 		return f.appendValue(b, v)
 	}
 	b = append(b, '[')
-	list := v.List()
+	list, empty := v.List(), len(b)
 	for i := range list.Len() {
-		if i > 0 {
+		if f.byValue != nil && f.valueOf(list.Get(i).Enum()) == "" {
+			continue // nothing is said
+		}
+		if len(b) > empty {
 			b = append(b, ',')
 		}
 		var err error
