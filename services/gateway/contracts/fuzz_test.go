@@ -17,6 +17,7 @@ func FuzzContract(f *testing.F) {
 	f.Add(stall)
 	f.Add("openapi: 3.0.3\ninfo: {title: x, version: '1'}\npaths: {}\n")
 	f.Add(`{"openapi":"3.0.3","info":{"title":"x","version":"1"},"paths":{"/v1/{a}":{"get":{"parameters":[{"name":"a","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"200":{"description":"ok"}}}}}}`)
+	f.Add(`{"openapi":"3.0.3","info":{"title":"x","version":"1"},"paths":{"/v1/{a}":{"get":{"parameters":[{"name":"a","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"":{"description":"ok"}}}}}}`)
 	f.Add("openapi: 3.0.3\ninfo: {title: x, version: '1'}\npaths: {}\ncomponents: {schemas: {A: {properties: {a: {$ref: '#/components/schemas/A'}}}}}")
 	known, err := Read("stall", []byte(stall))
 	require.NoError(f, err)

@@ -3,6 +3,7 @@ package contracts
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +76,9 @@ func newOperation(c compiler, service, method, template string, item *openapi3.P
 		}
 	}
 	for status, ref := range op.Responses.Map() {
+		if !aStatus.MatchString(status) {
+			return nil, fmt.Errorf("answer %q is neither a status such as 404 or 4XX nor default", status)
+		}
 		var a answer
 		for mediaType, media := range ref.Value.Content {
 			a.types = append(a.types, mediaType)
@@ -88,6 +92,9 @@ func newOperation(c compiler, service, method, template string, item *openapi3.P
 	}
 	return o, nil
 }
+
+// aStatus is what OpenAPI 3.0 lets answers be named by; in lower case, too, as kin-openapi reads it.
+var aStatus = regexp.MustCompile(`^([1-5]([0-9]{2}|XX|xx)|default)$`)
 
 // NewOperation makes an operation that no contract has, for what the gateway offers of its own accord. Nothing is checked of
 // its requests and answers.
