@@ -35,6 +35,7 @@ func (s *shard[S]) commit(run context.Context, batch []*request) error {
 	for range maxDecideRounds {
 		batch = slices.DeleteFunc(batch, func(r *request) bool { return !r.take() })
 		t, decided, rest := s.decide(batch)
+		s.room = t.room()
 		if len(decided) == 0 {
 			return nil
 		}
@@ -69,14 +70,14 @@ again:
 		now = head.at
 	}
 	at := At{Shard: s.number, Seq: head.seq + 1, Time: now}
-	t = newTrial(s.journal.machine, s.journal.cfg, s.journal.types, head, at, len(batch), s.usual)
+	t = newTrial(s.journal.machine, s.journal.cfg, s.journal.types, head, at, len(batch), s.room)
 	for i, r := range batch {
 		t.at.Trace = httpx.TraceMark(r.ctx)
 		err := t.decide(r.cmd)
 		if p, spoiled := err.(*panicError); spoiled {
 			s.logPanic(p)
 			r.answer(outcome{err: errPanicked(p)})
-			batch = slices.Delete(batch, i, i+1)
+			batch, s.room = slices.Delete(batch, i, i+1), t.room()
 			goto again
 		}
 		if err != nil { // errFull
@@ -200,10 +201,10 @@ func (s *shard[S]) confirm(ctx context.Context, seq uint64) (verdict, error) {
 // accept makes a segment of ours the head.
 func (s *shard[S]) accept(t *trial[S], segment Segment, encoded []byte) {
 	t.view.seq, t.view.at, t.view.bytes = segment.Seq, segment.At, t.view.bytes+uint64(t.bytes)
-	s.usual = len(t.data)
 	s.recent.add(stored{segment, encoded})
 	s.advance(t.view)
 	s.journal.metrics.commits.Inc()
+	segment.Events = nil // the next trial is written over them
 	s.publish.offer(announcement{segment, encoded})
 }
 

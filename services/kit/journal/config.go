@@ -38,7 +38,7 @@ type Config struct {
 // Deps is what a journal needs from outside.
 type Deps struct {
 	State   sidecar.State
-	Publish func(ctx context.Context, s Segment, encoded []byte) error // announces a segment; nil: followers only pull
+	Publish func(ctx context.Context, s Segment, encoded []byte) error // announces a segment, s without its events; nil: followers only pull
 	// BeforeTrim is shown the segments that are about to be deleted, in order; they are not while it returns an error. Those
 	// of a pass that failed, and those that another replica trims at the same time, are shown again. Nil: nobody looks.
 	BeforeTrim func(ctx context.Context, shard int, segments iter.Seq2[Segment, error]) error

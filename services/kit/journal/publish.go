@@ -10,7 +10,7 @@ import (
 
 // announcement is a committed segment on its way to the broker.
 type announcement struct {
-	segment Segment
+	segment Segment // without its events
 	encoded []byte
 }
 

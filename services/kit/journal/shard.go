@@ -51,7 +51,7 @@ type shard[S any] struct {
 	unsettled bool       // a write of the number after the head may still land
 	carried   []*request // had no room in the last batch
 	pace      pace
-	usual     int // bytes of the records of the last batch
+	room      room // for the records of the next batch
 }
 
 func newShard[S any](j *Journal[S], number int) *shard[S] {

@@ -23,7 +23,6 @@ type trial[S any] struct {
 	callers callers
 	traced  func(eventType string) bool // Config.TraceEvents
 
-	usual    int  // bytes that the records of the batch before this one took: there is room for as many at once
 	maxBytes int  // at which no further command is taken
 	alone    bool // the command being decided has the whole segment to itself
 }
@@ -31,22 +30,24 @@ type trial[S any] struct {
 // errFull says that the command's events have no room beside those of the commands before it.
 var errFull = errors.New("journal: the segment is full")
 
-// usualRecordBytes is what a record of a reservation takes: room for a batch is made at once.
-const usualRecordBytes = 192
+// room is memory for the records of one trial after the other of a shard: nobody needs them once their segment is encoded. It grows to what
+// the largest segment so far took (maxSegmentBytes).
+type room struct {
+	records []Record
+	data    []byte
+}
 
-// newTrial starts a batch of some commands whose segment will be at at. Its records usually take so many bytes.
-func newTrial[S any](m Machine[S], cfg Config, types Types, committed *view[S], at At, commands, usual int) *trial[S] {
+// newTrial starts a batch of some commands whose segment will be at at. Its records are written over those of the trial that had the room before.
+func newTrial[S any](m Machine[S], cfg Config, types Types, committed *view[S], at At, commands int, in room) *trial[S] {
+	clear(in.records) // they would keep alive what data stood in before it grew
 	return &trial[S]{
 		machine: m, types: types, at: at, view: committed.clone(m), maxBytes: cfg.MaxBatchBytes, traced: cfg.TraceEvents,
-		answers: make([]outcome, 0, commands), usual: usual,
+		answers: make([]outcome, 0, commands), records: in.records[:0], data: in.data[:0],
 	}
 }
 
-// makeRoom prepares for the events of as many commands as there are answers to give.
-func (t *trial[S]) makeRoom() {
-	commands := cap(t.answers)
-	t.records, t.data = make([]Record, 0, commands), make([]byte, 0, min(max(commands*usualRecordBytes, t.usual), t.maxBytes))
-}
+// room is what the next trial may write over when this one is settled or given up.
+func (t *trial[S]) room() room { return room{t.records, t.data} }
 
 // decide decides one command after those before it and keeps its answer. It returns errFull, and keeps nothing, when
 // the command must wait for the next segment, and *panicError when the domain panicked: the trial is then spoiled.
@@ -120,9 +121,6 @@ func (t *trial[S]) decideOwn(cmd systemCommand) (err error) {
 
 // record writes the events of one command down and applies them, all or none.
 func (t *trial[S]) record(events []Event) error {
-	if t.data == nil && len(events) > 0 {
-		t.makeRoom()
-	}
 	records, data, bytes := t.records, t.data, 0
 	applied, copied := events, false
 	for i, e := range events {
