@@ -30,7 +30,7 @@ type Ground struct {
 	Placement harness.Placement // of sidecart's services
 	Fsync     string            // FsyncAlways or FsyncEverysec, for every Redis
 	Pool      int               // connections of lua, lua-idem and postgres to their server; 0: as they choose
-	Profile   string            // folder for CPU profiles of sidecart's services and sidecars over every window; empty: none are taken
+	Profile   string            // folder for profiles over every window (see profiler); empty: none are taken
 }
 
 // Contender is sidecart on a component set, or a peer.
@@ -162,7 +162,7 @@ func sidecart(set string, change func(*Ground)) func(context.Context, Ground, st
 			return sum, nil
 		}
 		if g.Profile != "" {
-			r.profile = profiler(g.Profile, filepath.Base(dir), shop.Stack)
+			r.profile = profiler(g.Profile, filepath.Base(dir), profiles(shop.Stack))
 		}
 		return described(ctx, r, shop.Stack, set, g)
 	}

@@ -53,7 +53,7 @@ func door(name, about string) Contender {
 		if err != nil {
 			return nil, err
 		}
-		return &Running{
+		r := &Running{
 			Gateway: shown.url, Reservations: []string{upstream.url + "/inventory"}, Header: map[string]string{}, Tokens: tokensOf(keys),
 			Durability: "the upstream counts in memory",
 			pids: func() map[string]int {
@@ -64,7 +64,11 @@ func door(name, about string) Contender {
 				upstream.end()
 				return nil
 			},
-		}, nil
+		}
+		if g.Profile != "" {
+			r.profile = profiler(g.Profile, filepath.Base(dir), map[string]string{name: shown.url, "upstream": upstream.url})
+		}
+		return r, nil
 	}}
 }
 

@@ -47,6 +47,9 @@ func peer(name, about, variable string) Contender {
 			return nil, err
 		}
 		r.Reservations = []string{shop.url + "/inventory"}
+		if g.Profile != "" {
+			r.profile = profiler(g.Profile, filepath.Base(dir), map[string]string{"peer": shop.url})
+		}
 		r.pids = func() map[string]int {
 			pids := map[string]int{"peer": shop.cmd.Process.Pid}
 			for _, c := range store.children {
@@ -70,8 +73,12 @@ type peerChild struct {
 }
 
 func startPeer(ctx context.Context, g Ground, name, dir string, variables map[string]string) (*peerChild, error) {
+	argv := []string{filepath.Join(g.Programs, "peers"), "--pool", strconv.Itoa(g.Pool)}
+	if g.Profile != "" {
+		argv = append(argv, "--profiles")
+	}
 	c, err := spawn(servers.Process{
-		Name: name, Dir: dir, Argv: []string{filepath.Join(g.Programs, "peers"), "--pool", strconv.Itoa(g.Pool), name}, Env: environ(variables), Stop: syscall.SIGTERM,
+		Name: name, Dir: dir, Argv: append(argv, name), Env: environ(variables), Stop: syscall.SIGTERM,
 	}, dir, true)
 	if err != nil {
 		return nil, fmt.Errorf("%w: scripts/bench builds what is missing", err)

@@ -39,19 +39,23 @@ func profiles(stack *run.Stack) map[string]string {
 	return urls
 }
 
-// profiler takes CPU profiles of a stack's processes into files of dir, named after the turn, the load and the process.
-func profiler(dir, turn string, stack *run.Stack) func(ctx context.Context, load string, window time.Duration) func() error {
+// profiler takes profiles of processes into files of dir, named after the turn, the load, the process and what they are of: CPU and
+// waiting for locks over the window, and the heap at its end (with all that was allocated until then). The profile of locks is empty for a
+// process that does not sample them, which costs something: only peers do when profiles are wanted.
+func profiler(dir, turn string, urls map[string]string) func(ctx context.Context, load string, window time.Duration) func() error {
 	return func(ctx context.Context, load string, window time.Duration) func() error {
 		var all errgroup.Group
-		for name, url := range profiles(stack) {
-			all.Go(func() error {
-				file := strings.ReplaceAll(turn+"-"+load+"-"+name+".pprof", " ", "-")
-				err := download(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", url, window/time.Second), filepath.Join(dir, file))
-				if err != nil {
-					return fmt.Errorf("profile of %s: %w", name, err)
+		for name, url := range urls {
+			take := func(what, of string) error {
+				file := strings.ReplaceAll(turn+"-"+load+"-"+name+"."+of+".pprof", " ", "-")
+				if err := download(ctx, url+"/debug/pprof/"+what, filepath.Join(dir, file)); err != nil {
+					return fmt.Errorf("profile %s of %s: %w", of, name, err)
 				}
 				return nil
-			})
+			}
+			over := fmt.Sprintf("?seconds=%d", window/time.Second)
+			all.Go(func() error { return take("mutex"+over, "mutex") })
+			all.Go(func() error { return errors.Join(take("profile"+over, "cpu"), take("heap", "heap")) })
 		}
 		return all.Wait
 	}

@@ -52,7 +52,7 @@ func TestBenchQuick(t *testing.T) {
 			if s.Profile != "" {
 				taken, err := filepath.Glob(filepath.Join(s.Profile, b.Name+"-0-sidecart-embedded-capacity-sidecart*.pprof"))
 				require.NoError(t, err)
-				assert.Len(t, taken, 2, "of the services and of their sidecar")
+				assert.Len(t, taken, 2*3, "CPU, locks and heap, of the services and of their sidecar")
 			}
 		})
 	}

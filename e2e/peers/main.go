@@ -35,6 +35,7 @@ Flags:
 func main() {
 	f := flag.NewFlagSet("peers", flag.ContinueOnError)
 	pool := f.Int("pool", 0, "connections to the store, 1 to 1024 (0: 256 to Redis, 24 to PostgreSQL)")
+	profiled := f.Bool("profiles", false, "serve Go's profiles below /debug/pprof/ and sample locks, which costs a little")
 	f.Usage = func() { fmt.Fprint(f.Output(), usage); f.PrintDefaults() }
 	err := f.Parse(os.Args[1:])
 	switch {
@@ -51,13 +52,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := serve(ctx, f.Arg(0), *pool); err != nil {
+	if err := serve(ctx, f.Arg(0), *pool, *profiled); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(ctx context.Context, name string, pool int) error {
+func serve(ctx context.Context, name string, pool int, profiled bool) error {
 	handler, closeAll, err := handlerOf(ctx, name, pool)
 	if err != nil {
 		return err
@@ -74,7 +75,11 @@ func serve(ctx context.Context, name string, pool int) error {
 		return err
 	}
 	// The same bounds as sidecart's own listeners.
-	server := httpx.NewServer(handler, httpx.ServerConfig{}, nil)
+	var bounds httpx.ServerConfig
+	if profiled {
+		handler, bounds.WriteTimeout = withProfiles(handler), 2*time.Minute
+	}
+	server := httpx.NewServer(handler, bounds, nil)
 	fmt.Printf("listening http://%s\n", l.Addr())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()

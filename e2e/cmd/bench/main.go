@@ -63,7 +63,7 @@ func parse(args []string) (config, error) {
 	f.StringVar(&c.fsync, "fsync", bench.FsyncAlways, "when every Redis writes to disk: always or everysec")
 	f.IntVar(&c.pool, "pool", 0, "connections of lua, lua-idem and postgres to their server; 0: 256 to Redis, 24 to PostgreSQL")
 	f.StringVar(&c.report, "report", "", "put the results and charts into performance.md of this folder, in the place of earlier ones of the same benchmarks")
-	f.StringVar(&c.profile, "profile", "", "put a CPU profile of each of sidecart's services and sidecars over every window into this folder, for go tool pprof")
+	f.StringVar(&c.profile, "profile", "", "put profiles (CPU, locks, heap) of each of sidecart's services, of sidecars and of peers over every window into this folder, for go tool pprof")
 	f.StringVar(&c.note, "note", "", "a sentence that the report has beside the figures")
 	f.Usage = func() {
 		fmt.Fprint(f.Output(), "Compares sidecart with what people would use instead, in turns on this machine.\n\nUsage: scripts/bench [flags] [NAME…]\n"+
