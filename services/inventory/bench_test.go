@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -102,5 +103,36 @@ func BenchmarkSoldOut(b *testing.B) {
 		if _, _, err := decide(s, at, HoldLines{ID: "o", Lines: lines("a", 1), HoldSeconds: 60}); err == nil {
 			b.Fatal("not refused")
 		}
+	}
+}
+
+// BenchmarkCollection is one collection of garbage among reservations that are open, whose ids are UUIDs or other texts.
+// Requests that come while it runs wait for it.
+func BenchmarkCollection(b *testing.B) {
+	const open = 200_000
+	for _, kind := range []string{"uuid", "text"} {
+		b.Run(kind, func(b *testing.B) {
+			s := newState()
+			apply(s, journal.At{Time: memoryAt}, inventoryapi.ItemCreated{SKU: "mug", Title: "Mug", Price: eur(1), Quantity: maxUnits})
+			for i := range open {
+				id := uuid.NewSHA1(uuid.Nil, fmt.Append(nil, i)).String()
+				if kind == "text" {
+					id = fmt.Sprintf("customer-of-the-sale-%012d", i)
+				}
+				if i%50 == 0 {
+					s = s.clone() // as every segment does
+				}
+				at := memoryAt.Add(time.Duration(i/50) * time.Millisecond)
+				apply(s, journal.At{Time: at}, inventoryapi.Reserved{SKU: "mug", ID: id, Quantity: 1, HoldSeconds: 900, ExpiresAt: at.Add(15 * time.Minute)})
+			}
+			runtime.GC()
+			cpu := cpuTime(b)
+			for b.Loop() {
+				runtime.GC()
+			}
+			b.ReportMetric(float64((cpuTime(b)-cpu).Nanoseconds())/float64(b.N)/1e6, "cpu-ms/op")
+			b.ReportMetric(float64(heapBytes())/open, "B/reservation")
+			runtime.KeepAlive(s)
+		})
 	}
 }

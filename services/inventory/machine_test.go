@@ -118,7 +118,7 @@ func (s *shard) check() {
 	}
 	require.Equal(s.t, unfinished, s.state.holds.due.tree.Len())
 	require.Equal(s.t, s.state.holds.rows.Len()-unfinished, s.state.holds.finished.tree.Len())
-	require.Equal(s.t, texts, s.state.names.texts.Len(), "ids that are not UUIDs are remembered, and let go of")
+	require.Equal(s.t, texts, s.state.names.texts.len(), "ids that are not UUIDs are remembered, and let go of")
 	require.Equal(s.t, s.state.restocks.Len(), s.state.finishedRestocks.Len())
 	s.state.items.Scan(func(sku string, i *Item) bool {
 		require.Equal(s.t, i.Received, i.Available+i.Reserved+i.Sold)

@@ -10,7 +10,6 @@ import (
 	"github.com/tidwall/btree"
 
 	"github.com/sidecart/sidecart/services/kit/money"
-	"github.com/sidecart/sidecart/services/kit/trie"
 )
 
 // ref names a reservation or a hold in a State without a pointer, so that the garbage collector need not look at
@@ -51,7 +50,7 @@ func isCanonical(id string) bool {
 // names is what refs and rows leave out: ids that are no UUIDs, and SKUs by number. Numbers mean something in one State
 // and its clones only; they are given anew when a snapshot is loaded.
 type names struct {
-	texts   trie.Map[ref, string]
+	texts   texts
 	numbers *btree.Map[string, uint32] // of SKUs, from 1
 	skus    *btree.Map[uint32, string]
 	offers  *btree.Map[uint32, *offer] // the last one of a SKU by its number, for sharing
@@ -68,7 +67,7 @@ func newNames() names {
 }
 
 func (n *names) clone() names {
-	return names{texts: n.texts.Clone(), numbers: n.numbers.Copy(), skus: n.skus.Copy(), offers: n.offers.Copy()}
+	return names{texts: n.texts.clone(), numbers: n.numbers.Copy(), skus: n.skus.Copy(), offers: n.offers.Copy()}
 }
 
 // offer gives an offer of a SKU, the same one for all lines at the same title and price that come one after the other.
@@ -101,7 +100,7 @@ func (n *names) sku(number uint32) string {
 // keep remembers the id of a ref that does not hold it.
 func (n *names) keep(r ref, id string) {
 	if r.text != 0 {
-		n.texts.Set(r, id)
+		n.texts.set(r, id)
 	}
 }
 
@@ -110,13 +109,12 @@ func (n *names) id(r ref) string {
 	if r.text == 0 {
 		return uuid.UUID(r.id).String()
 	}
-	id, _ := n.texts.Get(r)
-	return id
+	return n.texts.get(r)
 }
 
 func (n *names) drop(r ref) {
 	if r.text != 0 {
-		n.texts.Delete(r)
+		n.texts.delete(r)
 	}
 }
 
