@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/textproto"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func TestCircuitBreakersOpenAndClose(t *testing.T) {
 			send := func() (int, string) { return d.call(t, http.MethodPost, "/v1.0/bindings/"+binding, c.body) }
 			status, answer := send()
 			require.Less(t, status, 300, answer)
-			c.other.down.Store(true)
+			c.other.goDown()
 			for range 3 {
 				status, answer = send()
 				require.Equal(t, http.StatusInternalServerError, status)
@@ -87,11 +88,22 @@ func TestAnAnswerOpensNoCircuitBreaker(t *testing.T) {
 	}
 }
 
-// flaky is a server that drops connections while it is down.
+// flaky is a server that drops connections while it is down, those of mails that the sidecar keeps, too.
 type flaky struct {
 	net.Listener
 	down        atomic.Bool
 	connections atomic.Int64
+	mu          sync.Mutex
+	accepted    []net.Conn
+}
+
+func (f *flaky) goDown() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down.Store(true)
+	for _, c := range f.accepted {
+		_ = c.Close()
+	}
 }
 
 func newFlaky(t *testing.T, serve func(net.Listener)) *flaky {
@@ -111,7 +123,11 @@ func (f *flaky) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		f.connections.Add(1)
-		if !f.down.Load() {
+		f.mu.Lock()
+		f.accepted = append(f.accepted, c)
+		down := f.down.Load()
+		f.mu.Unlock()
+		if !down {
 			return c, nil
 		}
 		_ = c.Close()

@@ -3,11 +3,11 @@
 //
 // It owns the choice of components (components.go) and nothing else: flags,
 // APIs, ports, health endpoints and exit behaviour are Dapr's own, so a
-// released daprd of the same version can take its place anywhere. Two
-// components are contrib's with a fault taken out: bindings.smtp (package
-// mail) and pubsub.jetstream (package jetstream), and most brokers may be away
-// when the sidecar starts (package latebroker); their docs say what to do with
-// a released daprd instead.
+// released daprd of the same version can take its place anywhere. In three
+// places ours does more: bindings.smtp has another mailer (package mail),
+// pubsub.jetstream is contrib's with a fault taken out (package jetstream), and
+// most brokers may be away when the sidecar starts (package latebroker); their
+// docs say what to do with a released daprd instead.
 //
 // In: Dapr's command line (`daprd --help`), component and configuration YAML,
 // and the environment. Out: Dapr's HTTP and gRPC APIs on the configured ports,

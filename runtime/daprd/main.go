@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 
 	"github.com/dapr/dapr/cmd/daprd/options"
@@ -27,6 +28,7 @@ const nameWhenEnv = "SIDECART_NAME_WHEN"
 
 func main() {
 	collectLater(os.Getenv)
+	keepConnections(http.DefaultTransport.(*http.Transport))
 	log := logger.NewLogger("dapr.runtime")
 	opts, err := options.New(os.Args[1:])
 	if err != nil {

@@ -1,140 +1,284 @@
 package mail
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/dapr/components-contrib/bindings"
+	"github.com/dapr/components-contrib/bindings/smtp"
 	"github.com/dapr/components-contrib/metadata"
 	"github.com/dapr/kit/logger"
+	gosmtp "github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// TestMailAtTheSameMomentKeepsItsRecipient sends many messages at once, each
-// with its own recipient as its body.
-func TestMailAtTheSameMomentKeepsItsRecipient(t *testing.T) {
-	const messages = 64
-	server := startSMTP(t)
-	host, port, err := net.SplitHostPort(server.addr)
-	require.NoError(t, err)
+const (
+	patience   = 20 * time.Second
+	checkEvery = 5 * time.Millisecond
+)
 
-	binding := New(logger.NewLogger("test"))
-	require.NoError(t, binding.Init(t.Context(), bindings.Metadata{Base: metadata.Base{
-		Properties: map[string]string{"host": host, "port": port, "emailFrom": "shop@example.invalid"},
-	}}))
-
+// TestManyAtOnceEachToItsOwn: each mail has its recipient in its body.
+func TestManyAtOnceEachToItsOwn(t *testing.T) {
+	const mails = 200
+	server := new(mailServer).start(t, false, false)
+	b := server.bind(t)
 	var senders sync.WaitGroup
-	for i := range messages {
+	for i := range mails {
 		senders.Go(func() {
 			to := fmt.Sprintf("buyer-%d@example.invalid", i)
-			req := &bindings.InvokeRequest{
-				Operation: bindings.CreateOperation,
-				Data:      []byte("for " + to),
-				Metadata:  map[string]string{"emailTo": to, "subject": "order"},
-			}
+			req := request(to)
 			if i%2 == 0 {
 				req.Metadata["emailCC"] = "copy-" + to
 			}
-			_, err := binding.Invoke(context.Background(), req)
+			_, err := b.Invoke(context.Background(), req)
 			assert.NoError(t, err)
 		})
 	}
 	senders.Wait()
-
-	got := server.messages()
-	require.Len(t, got, messages)
+	got := server.taken()
+	require.Len(t, got, mails)
+	seen := map[string]bool{}
 	for _, m := range got {
-		require.NotEmpty(t, m.recipients)
-		to := m.recipients[0]
-		assert.Contains(t, m.body, "for "+to)
-		for _, other := range m.recipients[1:] {
-			assert.Equal(t, "copy-"+to, other, "a copy meant for another message")
+		assert.Contains(t, m.text, "for "+m.to[0])
+		seen[m.to[0]] = true
+		for _, other := range m.to[1:] {
+			assert.Equal(t, "copy-"+m.to[0], other, "a copy meant for another mail")
 		}
+	}
+	assert.Len(t, seen, mails)
+	assert.LessOrEqual(t, server.opened.Load(), int64(usual.connections))
+}
+
+func TestConnectionsAreKeptWithinLimits(t *testing.T) {
+	server := new(mailServer).start(t, false, false)
+	b := server.bind(t)
+	for range 10 {
+		_, err := b.Invoke(t.Context(), request("b@example.invalid"))
+		require.NoError(t, err)
+	}
+	assert.EqualValues(t, 1, server.opened.Load())
+	require.NoError(t, b.Close())
+	require.Eventually(t, func() bool { return server.open.Load() == 0 }, patience, checkEvery, "closed with the binding")
+
+	b.pool = newPool(limits{connections: 1, mails: 3, idle: time.Hour}, b.pool.dial)
+	server.opened.Store(0)
+	for range 10 {
+		_, err := b.Invoke(t.Context(), request("b@example.invalid"))
+		require.NoError(t, err)
+	}
+	assert.EqualValues(t, 4, server.opened.Load(), "three mails each")
+
+	b.pool.close()
+	b.pool = newPool(limits{connections: 1, mails: 3, idle: time.Millisecond}, b.pool.dial)
+	_, err := b.Invoke(t.Context(), request("b@example.invalid"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return server.open.Load() == 0 }, patience, checkEvery, "idle for too long")
+}
+
+// TestAKeptConnectionThatIsLost is replaced once, as long as nothing of the mail's text was sent.
+func TestAKeptConnectionThatIsLost(t *testing.T) {
+	var misbehave atomic.Pointer[string]
+	once := func(step string, how func(*gosmtp.Conn) error) func(*gosmtp.Conn) error {
+		return func(c *gosmtp.Conn) error {
+			if now := misbehave.Load(); now != nil && *now == step && misbehave.CompareAndSwap(now, nil) {
+				return how(c)
+			}
+			return nil
+		}
+	}
+	closing := func(*gosmtp.Conn) error { return &gosmtp.SMTPError{Code: 421, Message: "closing"} }
+	for _, c := range []struct {
+		step   string
+		how    func(*gosmtp.Conn) error
+		again  bool // it is sent on another connection
+		stored int  // mails that the server has of two
+	}{
+		{"between", hangUp, true, 2}, {"mail", hangUp, true, 2}, {"mail", closing, true, 2}, {"rcpt", hangUp, true, 2},
+		{"text", hangUp, false, 1}, {"stored", hangUp, false, 2},
+	} {
+		t.Run(c.step, func(t *testing.T) {
+			server := (&mailServer{onMail: once("mail", c.how), onRcpt: once("rcpt", c.how), onText: once("text", c.how), onStored: once("stored", c.how)}).
+				start(t, false, false)
+			b := server.bind(t)
+			_, err := b.Invoke(t.Context(), request("first@example.invalid"))
+			require.NoError(t, err)
+			misbehave.Store(&c.step)
+			if c.step == "between" {
+				server.hangUpOnAll()
+			}
+			_, err = b.Invoke(t.Context(), request("second@example.invalid"))
+			if c.again {
+				require.NoError(t, err)
+				assert.EqualValues(t, 2, server.opened.Load())
+			} else {
+				require.ErrorContains(t, err, "text")
+				assert.EqualValues(t, 1, server.opened.Load(), "not sent again")
+			}
+			assert.Len(t, server.taken(), c.stored)
+			misbehave.Store(nil)
+			_, err = b.Invoke(t.Context(), request("third@example.invalid"))
+			require.NoError(t, err, "the next mail finds a connection")
+			assert.Len(t, server.taken(), c.stored+1)
+		})
 	}
 }
 
-func TestMailWithoutAServerIsRefusedAtTheStart(t *testing.T) {
-	err := New(logger.NewLogger("test")).Init(t.Context(), bindings.Metadata{})
-	assert.ErrorContains(t, err, "host and port")
+// TestAServerThatHangsUpAfterTheGreeting: contrib's mailer dials it again without an end.
+func TestAServerThatHangsUpAfterTheGreeting(t *testing.T) {
+	server := (&mailServer{onMail: hangUp}).start(t, false, false)
+	_, err := server.bind(t).Invoke(t.Context(), request("b@example.invalid"))
+	require.ErrorContains(t, err, "error from smtp binding, sending email failed: MAIL: EOF")
+	assert.EqualValues(t, 1, server.opened.Load())
 }
 
-type receivedMail struct {
-	recipients []string
-	body       string
-}
-
-// smtpServer speaks just enough SMTP to be sent to and keeps what it got.
-type smtpServer struct {
-	addr string
-	mu   sync.Mutex
-	got  []receivedMail
-}
-
-func startSMTP(t *testing.T) *smtpServer {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func TestARefusedMailLeavesNothingBehind(t *testing.T) {
+	var refuse atomic.Bool
+	server := (&mailServer{onRcpt: func(*gosmtp.Conn) error {
+		if refuse.Swap(false) {
+			return &gosmtp.SMTPError{Code: 550, EnhancedCode: gosmtp.EnhancedCode{5, 1, 1}, Message: "nobody of that name"}
+		}
+		return nil
+	}}).start(t, false, false)
+	b := server.bind(t)
+	refuse.Store(true)
+	_, err := b.Invoke(t.Context(), request("wrong@example.invalid"))
+	require.ErrorContains(t, err, "nobody of that name")
+	_, err = b.Invoke(t.Context(), request("right@example.invalid"))
 	require.NoError(t, err)
-	s := &smtpServer{addr: listener.Addr().String()}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return // closed by the test's end
-			}
-			running.Go(func() { s.serve(conn) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		running.Wait()
-	})
-	return s
+	got := server.taken()
+	require.Len(t, got, 1)
+	assert.Equal(t, []string{"right@example.invalid"}, got[0].to)
 }
 
-func (s *smtpServer) messages() []receivedMail {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.got
+// TestTheContextEndsEverything that a mail can wait for.
+func TestTheContextEndsEverything(t *testing.T) {
+	hold := make(chan struct{})
+	reached := make(chan struct{}, 1)
+	server := (&mailServer{onText: func(*gosmtp.Conn) error {
+		reached <- struct{}{}
+		<-hold
+		return hangUpLater
+	}}).start(t, false, false)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = silent.Close() })
+	t.Cleanup(func() { close(hold) }) // before the server's end, which waits for its sessions
+
+	send := func(ctx context.Context, b *binding) chan error {
+		ended := make(chan error, 1)
+		go func() {
+			_, err := b.Invoke(ctx, request("b@example.invalid"))
+			ended <- err
+		}()
+		return ended
+	}
+	t.Run("a server that does not greet", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := send(ctx, (&mailServer{Listener: silent}).bind(t))
+		c, err := silent.Accept()
+		require.NoError(t, err)
+		defer c.Close()
+		cancel()
+		require.ErrorIs(t, within(t, ended), context.Canceled)
+	})
+	t.Run("a server that does not take the text, and a mail that waits for its connection", func(t *testing.T) {
+		b := server.bind(t)
+		b.pool = newPool(limits{connections: 1, mails: 1, idle: time.Hour}, b.pool.dial)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := send(ctx, b)
+		<-reached
+		hurried, giveUp := context.WithCancel(t.Context())
+		giveUp()
+		require.ErrorContains(t, within(t, send(hurried, b)), "waiting for one of 1 connections")
+		cancel()
+		require.ErrorIs(t, within(t, ended), context.Canceled)
+	})
 }
 
-func (s *smtpServer) serve(conn net.Conn) {
-	defer conn.Close()
-	fmt.Fprint(conn, "220 test\r\n")
-	var (
-		mail   receivedMail
-		inBody bool
-	)
-	lines := bufio.NewScanner(conn)
-	for lines.Scan() {
-		line := lines.Text()
-		switch command := strings.ToUpper(line); {
-		case inBody && line == ".":
-			inBody = false
-			s.mu.Lock()
-			s.got = append(s.got, mail)
-			s.mu.Unlock()
-			mail = receivedMail{}
-			fmt.Fprint(conn, "250 taken\r\n")
-		case inBody:
-			mail.body += line + "\n"
-		case strings.HasPrefix(command, "RCPT TO:"):
-			mail.recipients = append(mail.recipients, strings.Trim(line[len("RCPT TO:"):], "<> "))
-			fmt.Fprint(conn, "250 ok\r\n")
-		case command == "DATA":
-			inBody = true
-			fmt.Fprint(conn, "354 go\r\n")
-		case command == "QUIT":
-			fmt.Fprint(conn, "221 bye\r\n")
-			return
-		default:
-			fmt.Fprint(conn, "250 ok\r\n")
+var hangUpLater = &gosmtp.SMTPError{Code: 451, Message: "too late"}
+
+func within(t *testing.T, ended chan error) error {
+	t.Helper()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(patience):
+		require.FailNow(t, "it goes on")
+		return nil
+	}
+}
+
+func TestSigningIn(t *testing.T) {
+	server := (&mailServer{wantsPassword: true}).start(t, false, false)
+	_, err := server.bind(t, "user", user, "password", "battery staple").Invoke(t.Context(), request("b@example.invalid"))
+	require.ErrorContains(t, err, "signing in: 535")
+	assert.NotContains(t, err.Error(), "battery")
+	_, err = server.bind(t).Invoke(t.Context(), request("b@example.invalid"))
+	require.ErrorContains(t, err, "MAIL: 502", "nobody signed in")
+	_, err = server.bind(t, "user", user, "password", password).Invoke(t.Context(), request("b@example.invalid"))
+	require.NoError(t, err)
+	assert.Len(t, server.taken(), 1)
+	require.Eventually(t, func() bool { return server.open.Load() <= 1 }, patience, checkEvery, "connections that did not get in are closed")
+}
+
+func TestTLS(t *testing.T) {
+	server := new(mailServer).start(t, true, false)
+	_, err := server.bind(t).Invoke(t.Context(), request("b@example.invalid"))
+	require.ErrorContains(t, err, "STARTTLS: tls: failed to verify certificate")
+	assert.Empty(t, server.taken(), "a server that cannot be known gets no mail")
+	_, err = server.bind(t, "skipTLSVerify", "true").Invoke(t.Context(), request("b@example.invalid"))
+	require.NoError(t, err)
+
+	fromTheStart := new(mailServer).start(t, true, true)
+	b := fromTheStart.bind(t)
+	to := newServer(smtp.Metadata{Host: "127.0.0.1", Port: fromTheStart.port(), SkipTLSVerify: true})
+	to.beginsWithTLS = true // as port 465 does
+	b.pool = newPool(usual, to.dial)
+	_, err = b.Invoke(t.Context(), request("b@example.invalid"))
+	require.NoError(t, err)
+	for _, got := range [][]received{server.taken(), fromTheStart.taken()} {
+		require.Len(t, got, 1)
+		assert.True(t, got[0].tls)
+	}
+	assert.True(t, newServer(smtp.Metadata{Port: 465}).beginsWithTLS)
+}
+
+// TestRefusalsAreContribs: what is missing is told in the same words, of components and of requests.
+func TestRefusalsAreContribs(t *testing.T) {
+	properties := func(pairs ...string) bindings.Metadata {
+		m := map[string]string{}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i]] = pairs[i+1]
 		}
+		return bindings.Metadata{Base: metadata.Base{Properties: m}}
+	}
+	log := logger.NewLogger("test")
+	for _, meta := range []bindings.Metadata{
+		{}, properties("host", "h"), properties("port", "25"), properties("host", "h", "port", "x"), properties("host", "h", "port", "25", "user", "u"),
+		properties("host", "h", "port", "25", "password", "p"), properties("host", "h", "port", "25", "priority", "9"),
+	} {
+		theirs, ours := smtp.NewSMTP(log).Init(t.Context(), meta), New(log).Init(t.Context(), meta)
+		require.Error(t, theirs)
+		assert.EqualError(t, ours, theirs.Error(), "%v", meta.Properties)
+	}
+	for _, request := range []map[string]string{
+		{"emailTo": "b@x.invalid", "subject": "s"}, {"emailFrom": "a@x.invalid", "subject": "s"}, {"emailFrom": "a@x.invalid", "emailTo": "b@x.invalid"},
+		{"priority": "6"}, {"priority": "0"},
+	} {
+		said := make([]string, 0, 2)
+		for _, b := range []bindings.OutputBinding{smtp.NewSMTP(log), New(log)} {
+			require.NoError(t, b.Init(t.Context(), properties("host", "127.0.0.1", "port", "1")))
+			_, err := b.Invoke(t.Context(), &bindings.InvokeRequest{Metadata: request})
+			require.Error(t, err)
+			said = append(said, strings.ReplaceAll(err.Error(), "  ", " "))
+		}
+		assert.Equal(t, said[0], said[1])
 	}
 }
