@@ -29,10 +29,10 @@ var kitMutants = []mutant{
 		name: "sent-before-it-is-sent", file: "notify/channels.go", suite: "notify", run: "^TestEverythingIsSaidAtLeastOnce$",
 		why: "a result recorded before the call: a death or a failure in between loses the mail",
 		edits: []edit{{
-			"_, err := s.bindings.Invoke(ctx, bindingMail, \"create\", []byte(mailBody(m, httpx.TraceID(ctx))), map[string]string{\n" +
-				"\t\t\"emailFrom\": s.from, \"emailTo\": m.To, \"subject\": plain(m.Subject),\n\t})\n\tif err != nil {",
-			"go func() {\n\t\t_, _ = s.bindings.Invoke(context.WithoutCancel(ctx), bindingMail, \"create\", []byte(mailBody(m, httpx.TraceID(ctx))), map[string]string{\n" +
-				"\t\t\t\"emailFrom\": s.from, \"emailTo\": m.To, \"subject\": plain(m.Subject),\n\t\t})\n\t}()\n\tif err := ctx.Err(); err != nil {",
+			"_, err := s.bindings.Invoke(ctx, bindingMail, \"create\", []byte(mailBody(m, httpx.TraceID(ctx))), mailMetadata(m, s.from, httpx.TraceID(ctx)))\n" +
+				"\tif err != nil {",
+			"go func() {\n\t\t_, _ = s.bindings.Invoke(context.WithoutCancel(ctx), bindingMail, \"create\", []byte(mailBody(m, httpx.TraceID(ctx))),\n" +
+				"\t\t\tmailMetadata(m, s.from, httpx.TraceID(ctx)))\n\t}()\n\tif err := ctx.Err(); err != nil {",
 		}},
 	},
 	{

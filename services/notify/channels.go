@@ -41,9 +41,7 @@ func (s sender) sendMail(ctx context.Context, m notifyapi.Message) task.Outcome 
 	if !isAddress(m.To) {
 		return task.GiveUp("the address is not one that mail can be sent to")
 	}
-	_, err := s.bindings.Invoke(ctx, bindingMail, "create", []byte(mailBody(m, httpx.TraceID(ctx))), map[string]string{
-		"emailFrom": s.from, "emailTo": m.To, "subject": plain(m.Subject),
-	})
+	_, err := s.bindings.Invoke(ctx, bindingMail, "create", []byte(mailBody(m, httpx.TraceID(ctx))), mailMetadata(m, s.from, httpx.TraceID(ctx)))
 	if err != nil {
 		return notSent(ctx, err, "the mail server")
 	}

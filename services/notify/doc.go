@@ -6,7 +6,8 @@
 // (SMTP) and "sms" (HTTP), and the list of an order's notifications.
 //
 // Every message is sent at least once and carries an id that never changes (UUID v5 of order, template and
-// channel), as Idempotency-Key of an SMS and in the last line of a mail, because Dapr's SMTP binding sets no headers.
+// channel), as Idempotency-Key of an SMS and as Message-ID of a mail; in a mail's last line, too, because the SMTP
+// binding of a released Dapr sets no headers.
 //
 // What a failure does: a channel that is down holds up only its own messages. They are repeated after 1, 2, 4 … 32 s
 // and then parked; an operator retries or discards them. What the SMS gateway refuses is parked at once. An order

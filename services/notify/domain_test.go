@@ -106,6 +106,11 @@ func TestAddresses(t *testing.T) {
 	require.Contains(t, body, "Message-ID: id")
 	require.NotContains(t, body, "X-Trace-Id")
 	require.Contains(t, mailBody(notifyapi.Message{ID: "id"}, "4bf92f3577b34da6a3ce929d0e0e4736"), "\nX-Trace-Id: 4bf92f3577b34da6a3ce929d0e0e4736<")
+	require.Equal(t, map[string]string{
+		"emailFrom": "shop@example.org", "emailTo": "ann@example.org", "subject": "Paid  Bcc: eve", "header.Message-ID": "<id@example.org>",
+		"header.X-Trace-Id": "4bf92f3577b34da6a3ce929d0e0e4736",
+	}, mailMetadata(notifyapi.Message{ID: "id", To: "ann@example.org", Subject: "Paid\r\nBcc: eve"}, "shop@example.org", "4bf92f3577b34da6a3ce929d0e0e4736"))
+	require.NotContains(t, mailMetadata(notifyapi.Message{ID: "id"}, "shop@example.org", ""), "header.X-Trace-Id")
 }
 
 // book is a shard with the views that its archiver would have written.

@@ -141,8 +141,21 @@ func messages(name, occasion string, to orderapi.Contact, f facts) []notifyapi.M
 	return made
 }
 
-// mailBody is what the mail binding is given. It sends HTML and sets no headers of ours, so the text is escaped and what would be
-// headers, the message's id and the trace id if there is one, stands behind it.
+// mailMetadata goes with a mail to the binding. Our sidecar's makes headers of header.NAME (runtime/daprd/mail), a released Dapr's passes
+// over them: what it reads is named in full, so anything else is nothing to it.
+func mailMetadata(m notifyapi.Message, from, traceID string) map[string]string {
+	domain := from[strings.LastIndexByte(from, '@')+1:] // an id wants one: RFC 5322, 3.6.4
+	meta := map[string]string{
+		"emailFrom": from, "emailTo": m.To, "subject": plain(m.Subject), "header.Message-ID": "<" + m.ID + "@" + domain + ">",
+	}
+	if traceID != "" {
+		meta["header."+httpx.HeaderTraceID] = traceID
+	}
+	return meta
+}
+
+// mailBody is what the mail binding is given. It sends HTML, so the text is escaped. Behind it stands once more what a released Dapr's
+// binding makes no headers of, the message's id and the trace id if there is one: nobody here knows whose binding it is.
 func mailBody(m notifyapi.Message, traceID string) string {
 	footer := "\n-- \nMessage-ID: " + m.ID
 	if traceID != "" {

@@ -25,7 +25,7 @@ type Mail struct {
 	From    string   `json:"from"`
 	To      []string `json:"to"` // who it was delivered to, whatever its header says
 	Subject string   `json:"subject"`
-	// MessageID is that of the header; without one, what the body says after "Message-ID:".
+	// MessageID is that of the header, without the domain behind its @; without one, what the body says after "Message-ID:".
 	MessageID string    `json:"message_id"`
 	TraceID   string    `json:"trace_id,omitzero"` // likewise, X-Trace-Id
 	Body      string    `json:"body"`              // decoded, cut at maxMailTextBytes
@@ -159,7 +159,8 @@ func (m *mailbox) read(from string, to []string, raw []byte) Mail {
 		body = append(body, fmt.Appendf(nil, "\n[the rest cannot be decoded: %v]", err)...)
 	}
 	entry.Body = text(body)
-	entry.MessageID = idOf(strings.Trim(msg.Header.Get("Message-Id"), "<> "), messageID, entry.Body)
+	id, _, _ := strings.Cut(strings.Trim(msg.Header.Get("Message-Id"), "<> "), "@")
+	entry.MessageID = idOf(id, messageID, entry.Body)
 	entry.TraceID = idOf(msg.Header.Get(httpx.HeaderTraceID), mailTraceID, entry.Body)
 	return entry
 }
