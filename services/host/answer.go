@@ -21,12 +21,12 @@ var errAborted = errors.New("the handler gave up in the middle of its answer")
 // answer is the ResponseWriter of an in-process call. Its methods are called by the handler's goroutine only.
 type answer struct {
 	request *http.Request
-	cancel  context.CancelFunc // of the handler's context
-	header  http.Header        // the handler's to change
-	sent    http.Header        // header as it was when the status was written
-	status  int                // 0 until then
+	header  http.Header // the handler's to change
+	sent    http.Header // header as it was when the status was written
+	status  int         // 0 until then
 	held    bytes.Buffer
 	pipe    *io.PipeWriter // set once the answer streams
+	unhook  func() bool    // of the pipe from the caller's context
 	ready   chan outcome   // gets exactly one value; buffered, so nobody has to be there
 }
 
@@ -67,12 +67,12 @@ func (a *answer) Flush() {
 	}
 	reader, writer := io.Pipe()
 	ctx := a.request.Context()
-	context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
+	a.unhook = context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
 	a.pipe = writer
 	body := struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(bytes.NewReader(a.held.Bytes()), reader), closer(func() { _ = reader.Close(); a.cancel() })}
+	}{io.MultiReader(bytes.NewReader(a.held.Bytes()), reader), reader}
 	a.ready <- outcome{resp: a.response(body, -1)}
 }
 
@@ -84,10 +84,9 @@ func (a *answer) finish(p any) {
 			err = errAborted
 		}
 		_ = a.pipe.CloseWithError(err) // nil is the ordinary end
-		a.cancel()
+		a.unhook()
 		return
 	}
-	defer a.cancel()
 	if p == http.ErrAbortHandler {
 		a.ready <- outcome{err: errAborted}
 		return
@@ -108,9 +107,3 @@ func (a *answer) response(body io.ReadCloser, length int64) *http.Response {
 		Header: a.sent, Body: body, ContentLength: length, Request: a.request,
 	}
 }
-
-// closer makes a function a Closer; it may be called more than once.
-type closer func()
-
-// Close calls it.
-func (c closer) Close() error { c(); return nil }

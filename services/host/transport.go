@@ -1,7 +1,6 @@
 package host
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -102,8 +101,8 @@ func (t *transport) check(r *http.Request, here bool) error {
 
 // addressed makes the request that the target's handler shall see, whichever way it goes. The caller's own is not
 // touched; the values of its headers are shared.
-func addressed(ctx context.Context, r *http.Request) *http.Request {
-	out, service := r.WithContext(ctx), r.URL.Host
+func addressed(r *http.Request) *http.Request {
+	out, service := r.WithContext(r.Context()), r.URL.Host
 	out.URL = &url.URL{Scheme: "http", Host: service, Path: "/" + service + r.URL.Path, RawQuery: r.URL.RawQuery}
 	if r.URL.RawPath != "" {
 		out.URL.RawPath = "/" + service + r.URL.RawPath
@@ -114,7 +113,7 @@ func addressed(ctx context.Context, r *http.Request) *http.Request {
 			out.Header[name] = slices.Clip(values) // so that adding to it leaves the caller's alone
 		}
 	}
-	httpx.Propagate(ctx, out.Header)
+	httpx.Propagate(r.Context(), out.Header)
 	return out
 }
 
@@ -129,7 +128,7 @@ func staysBehind(name string) bool {
 
 // callDapr has the sidecar call the service, in the app that r is for.
 func (t *transport) callDapr(r *http.Request) (*http.Response, error) {
-	out := addressed(r.Context(), r)
+	out := addressed(r)
 	// The sidecar decodes the path once and puts what comes out into the next URL as it is: an escaped '?' would begin
 	// a query there and an escaped '%' be another escape. So the path is escaped once more than it needs.
 	method := out.URL.EscapedPath()
@@ -148,16 +147,16 @@ func (t *transport) callDapr(r *http.Request) (*http.Response, error) {
 }
 
 // callLocal runs the handler on a goroutine of its own, so that the caller's deadline holds even if the handler's
-// does not. It returns when the answer is complete, or begins to stream, or the caller's context ends.
+// does not. It returns when the answer is complete, or begins to stream, or the caller's context ends, which is the handler's, too.
 func callLocal(h http.Handler, r *http.Request, log *slog.Logger) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(r.Context())
-	in := addressed(ctx, r)
+	ctx := r.Context()
+	in := addressed(r)
 	in.RequestURI, in.RemoteAddr, in.Host = in.URL.RequestURI(), "in-process", in.URL.Host
 	in.Proto, in.ProtoMajor, in.ProtoMinor = "HTTP/1.1", 1, 1
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	a := &answer{request: in, cancel: cancel, header: http.Header{}, ready: make(chan outcome, 1)}
+	a := &answer{request: in, header: http.Header{}, ready: make(chan outcome, 1)}
 	go func() {
 		makeRoom(0)
 		defer func() { _ = in.Body.Close() }()
@@ -173,14 +172,13 @@ func callLocal(h http.Handler, r *http.Request, log *slog.Logger) (*http.Respons
 	select {
 	case got := <-a.ready:
 		return got.resp, got.err
-	case <-r.Context().Done():
-		cancel()
+	case <-ctx.Done():
 		go func() { // the handler ends in its own time; what it still answers is for nobody
 			if late := <-a.ready; late.resp != nil {
 				_ = late.resp.Body.Close()
 			}
 		}()
-		return nil, r.Context().Err()
+		return nil, ctx.Err()
 	}
 }
 
