@@ -109,6 +109,7 @@ func toldOf(t *testing.T, s *harness.Shop, o tracedOrder) {
 	traces := map[string]string{} // by message
 	for _, m := range mails {
 		traces[m.MessageID] = m.TraceID
+		assert.Equal(t, map[string]string{"Message-ID": "<" + m.MessageID + "@sidecart.invalid>", "X-Trace-Id": m.TraceID}, m.Header, "both as headers")
 	}
 	for _, m := range texts {
 		traces[m.ID] = m.TraceID

@@ -33,6 +33,8 @@ type Mail struct {
 	To        []string `json:"to"`
 	Subject   string   `json:"subject"`
 	TraceID   string   `json:"trace_id"` // of the mail's header, or its last line
+	// Header has Message-ID and X-Trace-Id, where they are headers.
+	Header map[string]string `json:"header"`
 }
 
 // SMS is a text message that arrived; its ID is the message id of the notification.

@@ -26,11 +26,13 @@ type Mail struct {
 	To      []string `json:"to"` // who it was delivered to, whatever its header says
 	Subject string   `json:"subject"`
 	// MessageID is that of the header, without the domain behind its @; without one, what the body says after "Message-ID:".
-	MessageID string    `json:"message_id"`
-	TraceID   string    `json:"trace_id,omitzero"` // likewise, X-Trace-Id
-	Body      string    `json:"body"`              // decoded, cut at maxMailTextBytes
-	Bytes     int       `json:"bytes"`
-	At        time.Time `json:"at"`
+	MessageID string `json:"message_id"`
+	TraceID   string `json:"trace_id,omitzero"` // likewise, X-Trace-Id
+	// Header has the first of each header that tells ids, as it came: a sender that cannot set headers has none.
+	Header map[string]string `json:"header,omitzero"`
+	Body   string            `json:"body"` // decoded, cut at maxMailTextBytes
+	Bytes  int               `json:"bytes"`
+	At     time.Time         `json:"at"`
 }
 
 // Bounds of the mail server.
@@ -135,6 +137,8 @@ func (s *session) Data(r io.Reader) error {
 	return nil
 }
 
+const headerMessageID = "Message-ID"
+
 // What finds the ids that a sender who cannot set headers put into the text.
 var (
 	messageID   = regexp.MustCompile(`(?i)message-id:\s*<?([A-Za-z0-9._@-]{8,128})`)
@@ -159,7 +163,15 @@ func (m *mailbox) read(from string, to []string, raw []byte) Mail {
 		body = append(body, fmt.Appendf(nil, "\n[the rest cannot be decoded: %v]", err)...)
 	}
 	entry.Body = text(body)
-	id, _, _ := strings.Cut(strings.Trim(msg.Header.Get("Message-Id"), "<> "), "@")
+	for _, name := range []string{headerMessageID, httpx.HeaderTraceID} {
+		if value := msg.Header.Get(name); value != "" {
+			if entry.Header == nil {
+				entry.Header = map[string]string{}
+			}
+			entry.Header[name] = text([]byte(value))
+		}
+	}
+	id, _, _ := strings.Cut(strings.Trim(msg.Header.Get(headerMessageID), "<> "), "@")
 	entry.MessageID = idOf(id, messageID, entry.Body)
 	entry.TraceID = idOf(msg.Header.Get(httpx.HeaderTraceID), mailTraceID, entry.Body)
 	return entry

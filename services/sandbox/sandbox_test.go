@@ -236,8 +236,10 @@ func TestMail(t *testing.T) {
 	require.Len(t, items, 3)
 	require.Equal(t, "Grüße", items[0].Subject)
 	require.Equal(t, "m1", items[0].MessageID)
+	require.Equal(t, map[string]string{"Message-ID": "<m1@sidecart>"}, items[0].Header)
 	require.Equal(t, "<p>100€</p>\r\n", items[0].Body)
 	require.Equal(t, "6ba7b810-9dad-11d1-80b4-00c04fd430c8", items[1].MessageID)
+	require.Empty(t, items[1].Header)
 	require.Equal(t, []string{"ann@example.org"}, items[1].To)
 }
 
