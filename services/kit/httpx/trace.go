@@ -132,7 +132,11 @@ func (h header) Keys() []string { return slices.Collect(maps.Keys(h)) }
 // callersTrace is r's context with the trace that its headers name, W3C before B3, unless it has one already. It may be asked at any
 // place before and after the edge: who answers before it must not lose the caller's trace id.
 func callersTrace(r *http.Request) context.Context {
-	ctx := propagator.Extract(r.Context(), header(r.Header))
+	ctx := r.Context()
+	if trace.SpanContextFromContext(ctx).IsValid() { // of a call within the process: the headers name the same
+		return ctx
+	}
+	ctx = propagator.Extract(ctx, header(r.Header))
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx
 	}
