@@ -19,12 +19,9 @@ const (
 	answeredBytes = 600
 )
 
-// doorGC has both doors collect garbage as late as the program sidecart does with so little alive (services/cmd/sidecart/memory.go): the
-// comparison is not to be one of settings of Go.
-const doorGC = "800"
-
 // door is a gateway or a proxy of e2e/peers in front of an upstream, which is a process of its own and keeps the books. Their
-// connections are on loopback.
+// connections are on loopback. Both doors collect garbage as late as the program sidecart does: the comparison is not to be one of settings
+// of Go.
 func door(name, about string) Contender {
 	return Contender{Name: name, About: about, Keeps: true, start: func(ctx context.Context, g Ground, dir string) (_ *Running, err error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -46,7 +43,7 @@ func door(name, about string) Contender {
 			return nil, fmt.Errorf("the keys of the upstream: %w", err)
 		}
 		front := map[string]string{
-			"BENCH_UPSTREAM": upstream.url, "BENCH_RULES": filepath.Join(root, "dapr-config", "gateway.yaml"), "GOGC": doorGC,
+			"BENCH_UPSTREAM": upstream.url, "BENCH_RULES": filepath.Join(root, "dapr-config", "gateway.yaml"),
 		}
 		maps.Copy(front, variables)
 		shown, err := startPeer(ctx, g, name, dir, front)

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel"
 
 	"github.com/sidecart/sidecart/services/host"
+	"github.com/sidecart/sidecart/services/kit/garbage"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 	"github.com/sidecart/sidecart/services/kit/telemetry"
 )
@@ -48,7 +49,7 @@ func serveCommand(getenv func(string) string) *cobra.Command {
 			if err != nil {
 				return &configError{err}
 			}
-			collectLate(getenv)
+			garbage.CollectLate(getenv)
 			return serve(cmd, c, chosen)
 		},
 	}

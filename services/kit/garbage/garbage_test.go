@@ -1,4 +1,4 @@
-package main
+package garbage
 
 import (
 	"runtime"
@@ -23,11 +23,11 @@ func TestSmallHeapsGrowFurtherThanLargeOnes(t *testing.T) {
 func TestCollectingFollowsWhatIsAlive(t *testing.T) {
 	before := debug.SetGCPercent(usualGCPercent)
 	defer debug.SetGCPercent(before)
-	collectLate(func(name string) string { return map[string]string{"GOGC": "100"}[name] })
+	CollectLate(func(name string) string { return map[string]string{"GOGC": "100"}[name] })
 	runtime.GC()
 	require.Equal(t, usualGCPercent, gcPercentNow(), "GOGC goes first")
 
-	stop := collectLate(func(string) string { return "" })
+	stop := CollectLate(func(string) string { return "" })
 	defer stop() // before the percentage is put back
 	collectedUntil(t, func(percent int) bool { return percent >= 2*usualGCPercent })
 	held := make([]byte, roomyGrowthBytes)
@@ -74,7 +74,7 @@ func TestStacksDoNotLetTheHeapGrowFurther(t *testing.T) {
 	defer left.Wait()
 	defer close(leave)
 
-	defer collectLate(func(string) string { return "" })()
+	defer CollectLate(func(string) string { return "" })()
 	of := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}}
 	var growth, stacks uint64
 	require.Eventually(t, func() bool {

@@ -1,4 +1,5 @@
-package main
+// Package garbage decides how late a process of ours collects garbage, for machines that have 2 GB and services that have little alive.
+package garbage
 
 import (
 	"runtime"
@@ -20,10 +21,10 @@ const (
 // usualGCPercent is Go's own rule.
 const usualGCPercent = 100
 
-// collectLate sets the rule above anew after every collection, by what that left alive, for as long as the process
+// CollectLate sets the rule above anew after every collection, by what that left alive, for as long as the process
 // lives or until stop, after which it changes nothing more. Somebody who sets GOGC knows better and is left alone;
 // GOMEMLIMIT bounds the heap whatever this says.
-func collectLate(getenv func(string) string) (stop func()) {
+func CollectLate(getenv func(string) string) (stop func()) {
 	if getenv("GOGC") != "" {
 		return func() {}
 	}
