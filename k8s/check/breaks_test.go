@@ -97,6 +97,10 @@ var breaks = []struct {
 	{what: "every way out", edit: Edit{shopBase + "networkpolicy.yaml", "  egress:\n    - ports:\n        - {protocol: TCP, port: 443}", "  egress:\n    - {}\n    - ports:\n        - {protocol: TCP, port: 443}"}, rule: "ways-out"},
 	{what: "a policy for nobody", edit: Edit{shopBase + "networkpolicy.yaml", "  name: metrics\nspec:\n  podSelector:\n    matchLabels: {app.kubernetes.io/part-of: sidecart}", "  name: metrics\nspec:\n  podSelector:\n    matchLabels: {app.kubernetes.io/part-of: sidecar}"}, rule: "selectors"},
 	{what: "a Service at a port that is not there", edit: Edit{"k8s/base/public/service.yaml", "targetPort: http", "targetPort: https"}, rule: "selectors"},
+	{what: "a gateway that listens elsewhere than it is called", edit: Edit{"k8s/base/public/deployment.yaml", "0.0.0.0:8080", "0.0.0.0:8090"}, rule: "listeners"},
+	{what: "a gateway that only itself can call", edit: Edit{"k8s/base/public/deployment.yaml", "0.0.0.0:8080", "127.0.0.1:8080"}, rule: "listeners"},
+	{what: "gRPC listened for at no port", overlay: "examples", edit: Edit{"k8s/components/grpc/kustomization.yaml", "0.0.0.0:8081", "0.0.0.0:8082"}, rule: "listeners"},
+	{what: "gRPC's port opened where the app's sidecar is", overlay: "examples", edit: Edit{"k8s/components/grpc/kustomization.yaml", "{protocol: TCP, port: 8081}", "{protocol: TCP, port: 3500}"}, rule: "only-the-gateway"},
 	{what: "operators' routes led to from outside", overlay: "examples", edit: Edit{"k8s/components/ingress/ingress.yaml", "{path: /v1/orders,", "{path: /v1,"}, rule: "routes"},
 	{what: "every route led to from outside", overlay: "examples", edit: Edit{"k8s/components/gateway-api/httproute.yaml", "value: /v1/screens", "value: /"}, rule: "routes"},
 

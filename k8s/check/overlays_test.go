@@ -28,10 +28,10 @@ func overlays(t *testing.T) []string {
 	return names
 }
 
-// examples are what an overlay may have besides: what stands in front of the gateway.
+// examples are what an overlay may have besides: the gateway's port for gRPC, and what stands in front of it.
 var examples = Edit{
 	File: "k8s/overlays/redis/kustomization.yaml", Old: "  - ../../components/tracing\n",
-	New: "  - ../../components/tracing\n  - ../../components/ingress\n  - ../../components/gateway-api\n",
+	New: "  - ../../components/tracing\n  - ../../components/grpc\n  - ../../components/ingress\n  - ../../components/gateway-api\n",
 }
 
 // TestOverlays builds every overlay, decodes all of it, puts the sidecars in and holds every rule against it.
@@ -43,6 +43,9 @@ func TestOverlays(t *testing.T) {
 		shop := sound(t, "k8s/overlays/redis", examples)
 		assert.NotEmpty(t, shop.objects("Ingress"))
 		assert.NotEmpty(t, shop.objects("HTTPRoute"))
+	})
+	t.Run("one with gRPC", func(t *testing.T) {
+		sound(t, "k8s/overlays/one", Edit{"k8s/overlays/one/kustomization.yaml", "  - ../../components/sandbox\n", "  - ../../components/sandbox\n  - ../../components/grpc\n"})
 	})
 }
 

@@ -23,6 +23,7 @@ var networkRules = []Rule{
 		r(Object{Kind: "NetworkPolicy", Name: "deny-by-default", File: s.Overlay}, "no policy denies everything to every pod")
 	}},
 	{"only-the-gateway", "a service can be called past its sidecar, or from outside", findOpenings},
+	{"listeners", "who calls a port of the gateway finds nobody there, or it listens where nothing leads", findListeners},
 	{"ways-out", "a sidecar finds no name, neighbour or server, or who breaks in can send anything anywhere", findWaysOut},
 	{"selectors", "a Service, policy or budget looks for pods that are not there", func(s *Shop, r report) {
 		for _, v := range of[corev1.Service](s) {
@@ -47,7 +48,7 @@ var networkRules = []Rule{
 	{"routes", "somebody outside gets to what is for people of the shop, or nobody gets in", findRoutes},
 }
 
-// findOpenings looks at every policy that lets something in. Anybody may come to the public port of one app; metrics are for the
+// findOpenings looks at every policy that lets something in. Anybody may come to the public ports of one app; metrics are for the
 // namespace "monitoring", and sidecars are for sidecars.
 func findOpenings(s *Shop, r report) {
 	for _, p := range of[networkingv1.NetworkPolicy](s) {
@@ -58,6 +59,26 @@ func findOpenings(s *Shop, r report) {
 						r(p.Object, "opens port %d of %s to %s", port, pod.App, from(in.From))
 					}
 				}
+			}
+		}
+	}
+}
+
+// findListeners compares where an app listens to the public with the ports of its container.
+func findListeners(s *Shop, r report) {
+	for _, p := range s.Pods {
+		app := container(p.Template.Spec.Containers, appContainer)
+		if app == nil {
+			continue
+		}
+		for setting, port := range map[string]int{"SIDECART_GATEWAY_ADDR": publicPort, "SIDECART_GATEWAY_GRPC_ADDR": grpcPort} {
+			address, want := env(app, setting), "0.0.0.0:"+strconv.Itoa(port)
+			announced := portNumber(*app, strconv.Itoa(port)) != 0
+			switch {
+			case announced && address != want:
+				r(p.Owner, "has port %d and %s=%q, want %s", port, setting, address, want)
+			case !announced && address != "":
+				r(p.Owner, "has %s=%q and no port %d", setting, address, port)
 			}
 		}
 	}
@@ -81,9 +102,9 @@ func numbers(ports []networkingv1.NetworkPolicyPort) []int {
 
 func mayOpen(pod Pod, port int, peers []networkingv1.NetworkPolicyPeer) bool {
 	switch port {
-	case publicPort:
+	case publicPort, grpcPort:
 		app := container(pod.Template.Spec.Containers, appContainer)
-		return app != nil && hasPort(pod, strconv.Itoa(publicPort))
+		return app != nil && hasPort(pod, strconv.Itoa(port))
 	case meshPort:
 		return every(peers, func(p networkingv1.NetworkPolicyPeer) bool {
 			return p.NamespaceSelector == nil && p.PodSelector != nil && p.PodSelector.MatchLabels["app.kubernetes.io/part-of"] == "sidecart"

@@ -17,6 +17,7 @@ const (
 	appPort      = 7000 // on loopback: the sidecar's way to the app
 	internalPort = 7001 // /livez, /readyz, /metrics
 	publicPort   = 8080 // the gateway
+	grpcPort     = 8081 // the gateway's for gRPC, where components/grpc is
 	meshPort     = 50002
 	metricsPort  = 9090 // of the sidecar
 
