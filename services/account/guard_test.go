@@ -16,17 +16,17 @@ func TestStrangersAreHeldUpAndKnownDevicesAreNot(t *testing.T) {
 	inWorld(t, options{}, func(w *world) {
 		_, tokens := w.ada()
 		for range failuresAllowed {
-			w.signIn(adasEmail, "wrong password", "").refused(401, accountapi.CodeWrongCredentials)
+			w.signIn(adasEmail, "wrong password", "").Refused(401, accountapi.CodeWrongCredentials)
 		}
-		w.signIn(adasEmail, "wrong password", "").refused(429, accountapi.CodeTooManyFailures)
-		w.signIn(adasEmail, adasPassword, "").refused(429, accountapi.CodeTooManyFailures)
-		w.signIn(adasEmail, adasPassword, "made.up").refused(429, accountapi.CodeTooManyFailures)
+		w.signIn(adasEmail, "wrong password", "").Refused(429, accountapi.CodeTooManyFailures)
+		w.signIn(adasEmail, adasPassword, "").Refused(429, accountapi.CodeTooManyFailures)
+		w.signIn(adasEmail, adasPassword, "made.up").Refused(429, accountapi.CodeTooManyFailures)
 		again := w.signIn(adasEmail, adasPassword, tokens.Device).tokens(201)
 		assert.Equal(t, tokens.Device, again.Device, "the device stays the same one")
 
-		w.signUp("eve@example.com", "a password of eve's").is(201, nil)
+		w.signUp("eve@example.com", "a password of eve's").Is(201, nil)
 		eve := w.signIn("eve@example.com", "a password of eve's", "").tokens(201)
-		w.signIn(adasEmail, adasPassword, eve.Device).refused(429, accountapi.CodeTooManyFailures) // known elsewhere is a stranger here
+		w.signIn(adasEmail, adasPassword, eve.Device).Refused(429, accountapi.CodeTooManyFailures) // known elsewhere is a stranger here
 
 		w.leap(failureWindow)
 		w.signIn(adasEmail, adasPassword, "").tokens(201)
@@ -37,9 +37,9 @@ func TestADeviceThatGuessesIsHeldUpItself(t *testing.T) {
 	inWorld(t, options{}, func(w *world) {
 		_, tokens := w.ada()
 		for range failuresAllowed {
-			w.signIn(adasEmail, "wrong password", tokens.Device).refused(401, accountapi.CodeWrongCredentials)
+			w.signIn(adasEmail, "wrong password", tokens.Device).Refused(401, accountapi.CodeWrongCredentials)
 		}
-		w.signIn(adasEmail, adasPassword, tokens.Device).refused(429, accountapi.CodeTooManyFailures)
+		w.signIn(adasEmail, adasPassword, tokens.Device).Refused(429, accountapi.CodeTooManyFailures)
 		w.signIn(adasEmail, adasPassword, "").tokens(201)
 	})
 }
@@ -49,8 +49,8 @@ func TestAnAddressWithoutAnAccountLooksLikeOneWith(t *testing.T) {
 		w.ada()
 		for i := range failuresAllowed + 2 {
 			with, without := w.signIn(adasEmail, "wrong password", ""), w.signIn("nobody@example.com", "wrong password", "")
-			require.Equal(t, with.status, without.status, "attempt %d", i)
-			require.Equal(t, with.header.Get("Retry-After"), without.header.Get("Retry-After"))
+			require.Equal(t, with.Status, without.Status, "attempt %d", i)
+			require.Equal(t, with.Header.Get("Retry-After"), without.Header.Get("Retry-After"))
 		}
 	})
 }

@@ -9,14 +9,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/require"
@@ -178,13 +176,8 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// answer is what came back, checked against the contract when the path is in it.
-type answer struct {
-	t      *testing.T
-	status int
-	header http.Header
-	body   []byte
-}
+// answer is what came back.
+type answer struct{ httpxtest.Answer }
 
 // as says who asks.
 func as(c identity.Caller) func(http.Header) { return func(h http.Header) { c.Put(h) } }
@@ -197,61 +190,21 @@ func (w *world) call(method, path string, body any, more ...func(http.Header)) a
 }
 
 func (w *world) callAt(replica int, method, path string, body any, more ...func(http.Header)) answer {
-	var raw []byte
-	if body != nil {
-		var err error
-		raw, err = json.Marshal(body)
-		require.NoError(w.t, err)
+	header := http.Header{}
+	identity.Nobody().Put(header)
+	for _, change := range more {
+		change(header)
 	}
-	request := func(prefix string) *http.Request {
-		r := httptest.NewRequestWithContext(w.t.Context(), method, prefix+path, bytes.NewReader(raw))
-		identity.Nobody().Put(r.Header)
-		if raw != nil {
-			r.Header.Set("Content-Type", "application/json")
-		}
-		for _, change := range more {
-			change(r.Header)
-		}
-		return r
-	}
-	rec := httptest.NewRecorder()
-	w.replicas[replica].web.ServeHTTP(rec, request("/account"))
-	a := answer{w.t, rec.Code, rec.Header(), rec.Body.Bytes()}
-	if strings.HasPrefix(path, "/v1/") && a.status != http.StatusInternalServerError { // a defect is not promised
-		w.contract.Check(w.t, request(""), a.status, a.header, a.body)
-	}
-	return a
-}
-
-// is asserts the status and reads the body.
-func (a answer) is(status int, into any) {
-	a.t.Helper()
-	require.Equal(a.t, status, a.status, "%s", a.body)
-	if into != nil {
-		require.NoError(a.t, json.Unmarshal(a.body, into))
-	}
-}
-
-// refused asserts a problem document.
-func (a answer) refused(status int, code string) {
-	a.t.Helper()
-	var p struct {
-		Code string `json:"code"`
-	}
-	a.is(status, &p)
-	require.Equal(a.t, code, p.Code, "%s", a.body)
-	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		require.NotEmpty(a.t, a.header.Get("Retry-After"))
-	}
+	return answer{w.contract.Ask(w.t, w.replicas[replica].web, "/account", method, path, httpxtest.JSON(w.t, body), header)}
 }
 
 func (a answer) tokens(status int) accountapi.Tokens {
-	a.t.Helper()
+	a.T.Helper()
 	var t accountapi.Tokens
-	a.is(status, &t)
-	require.NotEmpty(a.t, t.AccessToken)
-	require.NotEmpty(a.t, t.RefreshToken)
-	require.Equal(a.t, "no-store", a.header.Get("Cache-Control"))
+	a.Is(status, &t)
+	require.NotEmpty(a.T, t.AccessToken)
+	require.NotEmpty(a.T, t.RefreshToken)
+	require.Equal(a.T, "no-store", a.Header.Get("Cache-Control"))
 	return t
 }
 
@@ -276,7 +229,7 @@ func (w *world) refresh(token string) answer {
 // ada signs up and in.
 func (w *world) ada() (accountapi.Account, accountapi.Tokens) {
 	var a accountapi.Account
-	w.signUp(adasEmail, adasPassword).is(201, &a)
+	w.signUp(adasEmail, adasPassword).Is(201, &a)
 	return a, w.signIn(adasEmail, adasPassword, "").tokens(201)
 }
 

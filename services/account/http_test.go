@@ -16,16 +16,16 @@ import (
 func TestSigningUpAndIn(t *testing.T) {
 	inWorld(t, options{}, func(w *world) {
 		var a accountapi.Account
-		w.signUp("Ada@Example.com", adasPassword).is(201, &a)
+		w.signUp("Ada@Example.com", adasPassword).Is(201, &a)
 		assert.Equal(t, adasEmail, a.Email)
 		assert.Equal(t, []string{identity.RoleCustomer}, a.Roles)
-		w.signUp(adasEmail, "another good one").refused(409, accountapi.CodeEmailTaken)
+		w.signUp(adasEmail, "another good one").Refused(409, accountapi.CodeEmailTaken)
 
 		tokens := w.signIn("ADA@example.com", adasPassword, "").tokens(201)
 		assert.Equal(t, a.Subject, tokens.Subject)
 		assert.Equal(t, int64(600), tokens.ExpiresIn)
-		w.signIn(adasEmail, "wrong password", "").refused(401, accountapi.CodeWrongCredentials)
-		w.signIn("eve@example.com", adasPassword, "").refused(401, accountapi.CodeWrongCredentials)
+		w.signIn(adasEmail, "wrong password", "").Refused(401, accountapi.CodeWrongCredentials)
+		w.signIn("eve@example.com", adasPassword, "").Refused(401, accountapi.CodeWrongCredentials)
 	})
 }
 
@@ -35,19 +35,19 @@ func TestASignUpCanBeRepeatedByItsKey(t *testing.T) {
 		key := with("Idempotency-Key", "k1")
 		body := accountapi.SignUpRequest{Email: adasEmail, Password: adasPassword}
 		for a := w.callAt(0, "POST", "/v1/accounts", body, key); ; a = w.callAt(0, "POST", "/v1/accounts", body, key) {
-			if a.status == 503 {
+			if a.Status == 503 {
 				continue
 			}
-			a.is(201, &first)
+			a.Is(201, &first)
 			break
 		}
 		a := w.callAt(1, "POST", "/v1/accounts", body, key)
-		a.is(201, &again)
+		a.Is(201, &again)
 		assert.Equal(t, first, again)
-		assert.Equal(t, "true", a.header.Get("Idempotent-Replayed"))
+		assert.Equal(t, "true", a.Header.Get("Idempotent-Replayed"))
 		body.Password = "another good one"
-		w.callAt(1, "POST", "/v1/accounts", body, key).refused(422, accountapi.CodeKeyReused)
-		w.callAt(1, "POST", "/v1/accounts", body, with("Idempotency-Key", "k2")).refused(409, accountapi.CodeEmailTaken)
+		w.callAt(1, "POST", "/v1/accounts", body, key).Refused(422, accountapi.CodeKeyReused)
+		w.callAt(1, "POST", "/v1/accounts", body, with("Idempotency-Key", "k2")).Refused(409, accountapi.CodeEmailTaken)
 	})
 }
 
@@ -55,18 +55,18 @@ func TestTenantsAreApart(t *testing.T) {
 	inWorld(t, options{}, func(w *world) {
 		here, _ := w.ada()
 		var there accountapi.Account
-		w.call("POST", "/v1/accounts", accountapi.SignUpRequest{Tenant: "shop-2", Email: adasEmail, Password: "another good one"}).is(201, &there)
+		w.call("POST", "/v1/accounts", accountapi.SignUpRequest{Tenant: "shop-2", Email: adasEmail, Password: "another good one"}).Is(201, &there)
 		assert.NotEqual(t, here.Subject, there.Subject)
 		w.call("POST", "/v1/accounts/sessions", accountapi.SignInRequest{Tenant: "shop-2", Email: adasEmail, Password: adasPassword}).
-			refused(401, accountapi.CodeWrongCredentials)
+			Refused(401, accountapi.CodeWrongCredentials)
 		w.call("POST", "/v1/accounts/sessions", accountapi.SignInRequest{Tenant: "shop-2", Email: adasEmail, Password: "another good one"}).tokens(201)
 
 		operator := identity.Caller{Subject: "op", Tenant: "shop-2", Roles: []string{identity.RoleOperator}}
 		roles := accountapi.RolesRequest{Email: adasEmail, Roles: []string{identity.RoleOperator}}
-		w.call("PUT", "/v1/accounts/roles", roles, as(operator)).is(200, &there)
+		w.call("PUT", "/v1/accounts/roles", roles, as(operator)).Is(200, &there)
 		assert.Equal(t, []string{identity.RoleOperator}, there.Roles)
 		var me accountapi.Me
-		w.call("GET", "/v1/accounts/me", nil, as(callerOf(here))).is(200, &me)
+		w.call("GET", "/v1/accounts/me", nil, as(callerOf(here))).Is(200, &me)
 		assert.Equal(t, []string{identity.RoleCustomer}, me.Roles, "the operator of another tenant has changed nothing here")
 	})
 }
@@ -84,8 +84,8 @@ func TestARefreshTokenIsGoodOnceAndItsAnswerMayBeLost(t *testing.T) {
 		assert.Equal(t, second.AccessToken, again.AccessToken)
 		third := w.refresh(second.RefreshToken).tokens(200)
 
-		w.refresh(first.RefreshToken).refused(401, accountapi.CodeSessionEnded) // two behind: a copy
-		w.refresh(third.RefreshToken).refused(401, accountapi.CodeSessionEnded) // whoever has it
+		w.refresh(first.RefreshToken).Refused(401, accountapi.CodeSessionEnded) // two behind: a copy
+		w.refresh(third.RefreshToken).Refused(401, accountapi.CodeSessionEnded) // whoever has it
 		w.signIn(adasEmail, adasPassword, "").tokens(201)
 	})
 }
@@ -95,8 +95,8 @@ func TestAnOldRefreshTokenEndsItsSessionAfterTheLeeway(t *testing.T) {
 		_, first := w.ada()
 		second := w.refresh(first.RefreshToken).tokens(200)
 		later(refreshLeeway + time.Second)
-		w.refresh(first.RefreshToken).refused(401, accountapi.CodeSessionEnded)
-		w.refresh(second.RefreshToken).refused(401, accountapi.CodeSessionEnded)
+		w.refresh(first.RefreshToken).Refused(401, accountapi.CodeSessionEnded)
+		w.refresh(second.RefreshToken).Refused(401, accountapi.CodeSessionEnded)
 		assert.Contains(t, w.log.String(), "old refresh token")
 	})
 }
@@ -112,7 +112,7 @@ func TestASessionThatNobodyUsesEnds(t *testing.T) {
 		w.leap(2 * time.Minute)
 		require.NoError(t, s.sweepShard(w.t.Context(), shard))
 		assert.Empty(t, s.journal.State(shard).bySubject(a.Subject).Sessions, "it has left memory")
-		w.refresh(tokens.RefreshToken).refused(401, accountapi.CodeSessionEnded)
+		w.refresh(tokens.RefreshToken).Refused(401, accountapi.CodeSessionEnded)
 	})
 }
 
@@ -123,28 +123,28 @@ func TestSigningOut(t *testing.T) {
 		three := w.signIn(adasEmail, adasPassword, "").tokens(201)
 		out := accountapi.RefreshRequest{RefreshToken: one.RefreshToken}
 		for range 2 {
-			w.call("POST", "/v1/accounts/sessions/sign-out", out).is(204, nil)
+			w.call("POST", "/v1/accounts/sessions/sign-out", out).Is(204, nil)
 		}
-		w.call("POST", "/v1/accounts/sessions/sign-out", accountapi.RefreshRequest{RefreshToken: "x.y"}).is(204, nil)
-		w.refresh(one.RefreshToken).refused(401, accountapi.CodeSessionEnded)
+		w.call("POST", "/v1/accounts/sessions/sign-out", accountapi.RefreshRequest{RefreshToken: "x.y"}).Is(204, nil)
+		w.refresh(one.RefreshToken).Refused(401, accountapi.CodeSessionEnded)
 
 		me := as(callerOf(a))
 		var list struct {
 			Items []accountapi.Session `json:"items"`
 		}
-		w.call("GET", "/v1/accounts/me/sessions", nil, me).is(200, &list)
+		w.call("GET", "/v1/accounts/me/sessions", nil, me).Is(200, &list)
 		assert.Len(t, list.Items, 2)
-		w.call("DELETE", "/v1/accounts/me/sessions/"+two.SessionID, nil, me).is(204, nil)
-		w.call("DELETE", "/v1/accounts/me/sessions/nothing", nil, me).is(204, nil)
-		w.refresh(two.RefreshToken).refused(401, accountapi.CodeSessionEnded)
+		w.call("DELETE", "/v1/accounts/me/sessions/"+two.SessionID, nil, me).Is(204, nil)
+		w.call("DELETE", "/v1/accounts/me/sessions/nothing", nil, me).Is(204, nil)
+		w.refresh(two.RefreshToken).Refused(401, accountapi.CodeSessionEnded)
 		w.refresh(three.RefreshToken).tokens(200)
-		w.call("DELETE", "/v1/accounts/me/sessions", nil, me).is(204, nil)
-		w.refresh(three.RefreshToken).refused(401, accountapi.CodeSessionEnded)
+		w.call("DELETE", "/v1/accounts/me/sessions", nil, me).Is(204, nil)
+		w.refresh(three.RefreshToken).Refused(401, accountapi.CodeSessionEnded)
 		var revoked identity.Revoked
-		w.call("GET", "/internal/revoked", nil).is(200, &revoked)
+		w.call("GET", "/internal/revoked", nil).Is(200, &revoked)
 		assert.ElementsMatch(t, []string{one.SessionID, two.SessionID, three.SessionID}, revoked.Sessions)
 		w.leap(accessFor + time.Second)
-		w.call("GET", "/internal/revoked", nil).is(200, &revoked)
+		w.call("GET", "/internal/revoked", nil).Is(200, &revoked)
 		assert.Empty(t, revoked.Sessions, "no token of theirs holds any more")
 	})
 }
@@ -153,9 +153,9 @@ func TestAnothersSessionCannotBeEnded(t *testing.T) {
 	inWorld(t, options{}, func(w *world) {
 		_, adas := w.ada()
 		var eve accountapi.Account
-		w.signUp("eve@example.com", "a password of eve's").is(201, &eve)
-		w.call("DELETE", "/v1/accounts/me/sessions/"+adas.SessionID, nil, as(callerOf(eve))).is(204, nil)
-		w.call("DELETE", "/v1/accounts/me/sessions", nil, as(callerOf(eve))).is(204, nil)
+		w.signUp("eve@example.com", "a password of eve's").Is(201, &eve)
+		w.call("DELETE", "/v1/accounts/me/sessions/"+adas.SessionID, nil, as(callerOf(eve))).Is(204, nil)
+		w.call("DELETE", "/v1/accounts/me/sessions", nil, as(callerOf(eve))).Is(204, nil)
 		w.refresh(adas.RefreshToken).tokens(200)
 	})
 }
@@ -166,13 +166,13 @@ func TestANewPasswordEndsTheOtherSessions(t *testing.T) {
 		change := func(old, password string) answer {
 			return w.call("PUT", "/v1/accounts/me/password", accountapi.PasswordRequest{Password: old, NewPassword: password}, as(callerOf(a)))
 		}
-		change("wrong", "eight blue parakeets").refused(401, accountapi.CodeWrongCredentials)
-		change(adasPassword, "short").refused(400, "invalid_request")
-		w.refresh(tokens.RefreshToken).is(200, nil)
+		change("wrong", "eight blue parakeets").Refused(401, accountapi.CodeWrongCredentials)
+		change(adasPassword, "short").Refused(400, "invalid_request")
+		w.refresh(tokens.RefreshToken).Is(200, nil)
 		fresh := change(adasPassword, "eight blue parakeets").tokens(200)
-		w.refresh(tokens.RefreshToken).refused(401, accountapi.CodeSessionEnded)
+		w.refresh(tokens.RefreshToken).Refused(401, accountapi.CodeSessionEnded)
 		w.refresh(fresh.RefreshToken).tokens(200)
-		w.signIn(adasEmail, adasPassword, "").refused(401, accountapi.CodeWrongCredentials)
+		w.signIn(adasEmail, adasPassword, "").Refused(401, accountapi.CodeWrongCredentials)
 		w.signIn(adasEmail, "eight blue parakeets", "").tokens(201)
 	})
 }
@@ -182,17 +182,17 @@ func TestRolesAreTheOperatorsToGive(t *testing.T) {
 		a, tokens := w.ada()
 		roles := accountapi.RolesRequest{Email: adasEmail, Roles: []string{"operator", "customer"}}
 		for _, who := range []identity.Caller{identity.Nobody(), callerOf(a), {Subject: "s", Roles: []string{identity.RoleService}}} {
-			w.call("PUT", "/v1/accounts/roles", roles, as(who)).refused(403, "forbidden")
+			w.call("PUT", "/v1/accounts/roles", roles, as(who)).Refused(403, "forbidden")
 		}
 		operator := as(identity.Caller{Subject: "op", Roles: []string{identity.RoleOperator}})
-		w.call("PUT", "/v1/accounts/roles", roles, operator).is(200, &a)
+		w.call("PUT", "/v1/accounts/roles", roles, operator).Is(200, &a)
 		assert.Equal(t, []string{"customer", "operator"}, a.Roles)
-		w.refresh(tokens.RefreshToken).refused(401, accountapi.CodeSessionEnded)
+		w.refresh(tokens.RefreshToken).Refused(401, accountapi.CodeSessionEnded)
 		again := w.signIn(adasEmail, adasPassword, "").tokens(201)
-		w.call("PUT", "/v1/accounts/roles", roles, operator).is(200, &a)
+		w.call("PUT", "/v1/accounts/roles", roles, operator).Is(200, &a)
 		w.refresh(again.RefreshToken).tokens(200) // nothing was changed
 		roles.Email = "nobody@example.com"
-		w.call("PUT", "/v1/accounts/roles", roles, operator).refused(404, accountapi.CodeUnknownAccount)
+		w.call("PUT", "/v1/accounts/roles", roles, operator).Refused(404, accountapi.CodeUnknownAccount)
 	})
 }
 
@@ -200,16 +200,16 @@ func TestWhoAmI(t *testing.T) {
 	inWorld(t, options{}, func(w *world) {
 		a, _ := w.ada()
 		var me accountapi.Me
-		w.call("GET", "/v1/accounts/me", nil, as(callerOf(a))).is(200, &me)
+		w.call("GET", "/v1/accounts/me", nil, as(callerOf(a))).Is(200, &me)
 		assert.Equal(t, accountapi.Me{Subject: a.Subject, Roles: a.Roles, Email: adasEmail}, me)
 		other := identity.Caller{Subject: "corp:ada", Tenant: "shop-2", Roles: []string{identity.RoleCustomer}}
 		var stranger accountapi.Me
-		w.call("GET", "/v1/accounts/me", nil, as(other)).is(200, &stranger)
+		w.call("GET", "/v1/accounts/me", nil, as(other)).Is(200, &stranger)
 		assert.Equal(t, accountapi.Me{Subject: "corp:ada", Tenant: "shop-2", Roles: other.Roles}, stranger)
-		w.call("GET", "/v1/accounts/me/sessions", nil, as(other)).refused(404, accountapi.CodeUnknownAccount)
+		w.call("GET", "/v1/accounts/me/sessions", nil, as(other)).Refused(404, accountapi.CodeUnknownAccount)
 		for _, who := range []identity.Caller{identity.Nobody(), {}} {
-			w.call("GET", "/v1/accounts/me", nil, as(who)).refused(401, "unauthenticated")
-			w.call("DELETE", "/v1/accounts/me/sessions", nil, as(who)).refused(401, "unauthenticated")
+			w.call("GET", "/v1/accounts/me", nil, as(who)).Refused(401, "unauthenticated")
+			w.call("DELETE", "/v1/accounts/me/sessions", nil, as(who)).Refused(401, "unauthenticated")
 		}
 	})
 }
@@ -235,14 +235,14 @@ func TestBadInputNamesItsFieldAndChangesNothing(t *testing.T) {
 			bad := good
 			c.change(&bad)
 			a := w.call("POST", "/v1/accounts", bad)
-			a.refused(400, "invalid_request")
-			assert.Contains(t, string(a.body), `"field":"`+c.field+`"`, name)
-			assert.NotContains(t, string(a.body), bad.Password, name)
+			a.Refused(400, "invalid_request")
+			assert.Contains(t, string(a.Body), `"field":"`+c.field+`"`, name)
+			assert.NotContains(t, string(a.Body), bad.Password, name)
 		}
-		w.signUp(adasEmail, adasPassword, with("Idempotency-Key", strings.Repeat("k", 129))).refused(400, "invalid_request")
+		w.signUp(adasEmail, adasPassword, with("Idempotency-Key", strings.Repeat("k", 129))).Refused(400, "invalid_request")
 		assert.Empty(t, w.store.Keys("account/journal/0/"))
 		assert.Empty(t, w.store.Keys("account/journal/1/"))
-		w.signUp(adasEmail, adasPassword).is(201, nil)
+		w.signUp(adasEmail, adasPassword).Is(201, nil)
 	})
 }
 
@@ -257,7 +257,7 @@ func TestOldestSessionMakesRoom(t *testing.T) {
 		oldest = w.refresh(oldest.RefreshToken).tokens(200) // now it is the last that was used
 		later(time.Second)
 		w.signIn(adasEmail, adasPassword, "").tokens(201)
-		w.refresh(list[0].RefreshToken).refused(401, accountapi.CodeSessionEnded)
+		w.refresh(list[0].RefreshToken).Refused(401, accountapi.CodeSessionEnded)
 		w.refresh(oldest.RefreshToken).tokens(200)
 		require.NotEmpty(t, list)
 	})

@@ -36,9 +36,9 @@ func rotate(t *testing.T, documents ...string) string {
 func TestNothingThatIsKeptOrLoggedGivesSecretsAway(t *testing.T) {
 	inWorld(t, options{}, func(w *world) {
 		a, tokens := w.ada()
-		w.signIn(adasEmail, "wrong password", "").refused(401, accountapi.CodeWrongCredentials)
+		w.signIn(adasEmail, "wrong password", "").Refused(401, accountapi.CodeWrongCredentials)
 		next := w.refresh(tokens.RefreshToken).tokens(200)
-		w.call("PUT", "/v1/accounts/me/password", accountapi.PasswordRequest{Password: adasPassword, NewPassword: "eight blue parakeets"}, as(callerOf(a))).is(200, nil)
+		w.call("PUT", "/v1/accounts/me/password", accountapi.PasswordRequest{Password: adasPassword, NewPassword: "eight blue parakeets"}, as(callerOf(a))).Is(200, nil)
 		hash, _, err := openHash(w.replicas[0].service.keys.Load(), accountID("", adasEmail), w.sealed())
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(hash, "$argon2id$"))
@@ -87,7 +87,7 @@ func TestAKeyThatWasTakenAwayTooSoonIsADefectAndNoWrongPassword(t *testing.T) {
 		w.ada()
 		w.secrets.set(newKeySet(t))
 		later(keysEvery + time.Second)
-		w.signIn(adasEmail, adasPassword, "").refused(500, errs.CodeInternal)
+		w.signIn(adasEmail, adasPassword, "").Refused(500, errs.CodeInternal)
 		assert.Contains(t, w.log.String(), "the key set has lost a key")
 	})
 }
@@ -95,8 +95,8 @@ func TestAKeyThatWasTakenAwayTooSoonIsADefectAndNoWrongPassword(t *testing.T) {
 func TestWithoutKeysItIsNotReady(t *testing.T) {
 	inWorld(t, options{secrets: &secrets{}}, func(w *world) {
 		require.Error(t, w.replicas[0].service.Ready())
-		w.signUp(adasEmail, adasPassword).refused(503, errs.CodeUnavailable)
-		w.call("GET", "/v1/accounts/keys", nil).refused(503, errs.CodeUnavailable)
+		w.signUp(adasEmail, adasPassword).Refused(503, errs.CodeUnavailable)
+		w.call("GET", "/v1/accounts/keys", nil).Refused(503, errs.CodeUnavailable)
 		w.secrets.set(newKeySet(t))
 		later(2 * firstKeysEvery)
 		require.NoError(t, w.replicas[0].service.Ready())
@@ -122,7 +122,7 @@ func TestTheGatewayBelievesItsTokensUntilTheirSessionEnds(t *testing.T) {
 		assert.Equal(t, callerOf(a), caller)
 		assert.WithinDuration(t, w.now().Add(accessFor), expires, 2*time.Second)
 		next := w.refresh(tokens.RefreshToken).tokens(200)
-		w.call("DELETE", "/v1/accounts/me/sessions", nil, as(caller)).is(204, nil)
+		w.call("DELETE", "/v1/accounts/me/sessions", nil, as(caller)).Is(204, nil)
 		later(3 * time.Second)
 		for _, token := range []string{tokens.AccessToken, next.AccessToken} {
 			_, _, err = v.Verify(ctx, token)
@@ -141,8 +141,8 @@ func TestARefreshIsSafeToRepeatWhateverFails(t *testing.T) {
 	inWorld(t, options{replicas: 2, faults: faults}, func(w *world) {
 		until := func(status int, ask func(replica int) answer) answer {
 			for i := 0; ; i++ {
-				if a := ask(i % 2); a.status != 503 {
-					a.is(status, nil)
+				if a := ask(i % 2); a.Status != 503 {
+					a.Is(status, nil)
 					return a
 				}
 			}

@@ -1,21 +1,18 @@
 package inventory
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -117,79 +114,36 @@ func (s *shop) order(e journal.Event) {
 	require.NoError(s.t, err)
 }
 
-// answer is what came back, checked against the contract when the path is in it.
-type answer struct {
-	t      *testing.T
-	status int
-	header http.Header
-	body   []byte
-}
-
-func (s *shop) call(method, path string, body any) answer {
+func (s *shop) call(method, path string, body any) httpxtest.Answer {
 	return s.callAs(identity.Caller{}, method, path, body)
 }
 
 // callAs calls for somebody whom the gateway names; the zero Caller is from inside.
-func (s *shop) callAs(who identity.Caller, method, path string, body any) answer {
-	var raw []byte
-	if body != nil {
-		var err error
-		raw, err = json.Marshal(body)
-		require.NoError(s.t, err)
-	}
-	return s.sendAs(who, method, path, "application/json", raw)
+func (s *shop) callAs(who identity.Caller, method, path string, body any) httpxtest.Answer {
+	return s.sendAs(who, method, path, "application/json", httpxtest.JSON(s.t, body))
 }
 
-func (s *shop) send(method, path, contentType string, body []byte) answer {
+func (s *shop) send(method, path, contentType string, body []byte) httpxtest.Answer {
 	return s.sendAs(identity.Caller{}, method, path, contentType, body)
 }
 
-func (s *shop) sendAs(who identity.Caller, method, path, contentType string, body []byte) answer {
-	request := func(prefix string) *http.Request {
-		r := httptest.NewRequestWithContext(s.t.Context(), method, prefix+path, bytes.NewReader(body))
-		if body != nil {
-			r.Header.Set("Content-Type", contentType)
-		}
-		who.Put(r.Header)
-		return r
+func (s *shop) sendAs(who identity.Caller, method, path, contentType string, body []byte) httpxtest.Answer {
+	header := http.Header{}
+	if body != nil {
+		header.Set("Content-Type", contentType)
 	}
-	w := httptest.NewRecorder()
-	s.web.ServeHTTP(w, request("/inventory"))
-	a := answer{s.t, w.Code, w.Header(), w.Body.Bytes()}
-	if strings.HasPrefix(path, "/v1/") {
-		s.contract.Check(s.t, request(""), a.status, a.header, a.body)
-	}
-	return a
-}
-
-// is asserts the status and gives the body.
-func (a answer) is(status int, into any) {
-	a.t.Helper()
-	require.Equal(a.t, status, a.status, "%s", a.body)
-	if into != nil {
-		require.NoError(a.t, json.Unmarshal(a.body, into))
-	}
-}
-
-// refused asserts a problem document and gives its members.
-func (a answer) refused(status int, code string) map[string]any {
-	a.t.Helper()
-	var p map[string]any
-	a.is(status, &p)
-	require.Equal(a.t, code, p["code"], "%s", a.body)
-	require.NotEmpty(a.t, p["trace_id"])
-	require.Equal(a.t, httpx.ContentTypeProblem, a.header.Get("Content-Type"))
-	return p
+	who.Put(header)
+	return s.contract.Ask(s.t, s.web, "/inventory", method, path, body, header)
 }
 
 func (s *shop) put(sku string, quantity int) {
 	s.call("PUT", "/v1/inventory/"+sku, map[string]any{"title": "Item " + sku,
-		"price": map[string]any{"amount": 100, "currency": "EUR"}, "quantity": quantity}).is(201, nil)
+		"price": map[string]any{"amount": 100, "currency": "EUR"}, "quantity": quantity}).Is(201, nil)
 }
 
 func (s *shop) item(sku string) Item {
 	var i Item
-	s.call("GET", "/v1/inventory/"+sku, nil).is(200, &i)
+	s.call("GET", "/v1/inventory/"+sku, nil).Is(200, &i)
 	require.Equal(s.t, i.Received, i.Available+i.Reserved+i.Sold)
 	return i
 }
@@ -201,7 +155,7 @@ func (s *shop) stock(sku string, available, reserved, sold int64) {
 	require.Equal(s.t, []int64{available, reserved, sold}, []int64{i.Available, i.Reserved, i.Sold}, sku)
 }
 
-func (s *shop) hold(id string, seconds int64, pairs ...any) answer {
+func (s *shop) hold(id string, seconds int64, pairs ...any) httpxtest.Answer {
 	return s.call("POST", "/internal/holds", inventoryapi.HoldRequest{ID: id, HoldSeconds: seconds, Lines: lines(pairs...)})
 }
 

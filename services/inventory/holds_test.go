@@ -14,6 +14,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/httpx/httpxtest"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
@@ -38,24 +39,24 @@ func TestHoldOverShardsIsAllOrNothing(t *testing.T) {
 			s.put(sku, i+1) // 1, 2, 3, 4
 		}
 		var h inventoryapi.Hold
-		s.hold("o1", 60, skus[3], 1, skus[0], 1).is(201, &h)
+		s.hold("o1", 60, skus[3], 1, skus[0], 1).Is(201, &h)
 		assert.Equal(t, []string{skus[3], skus[0]}, []string{h.Lines[0].SKU, h.Lines[1].SKU}, "in the request's order")
 		assert.Equal(t, eur(100), h.Lines[0].UnitPrice)
 		var again inventoryapi.Hold
-		s.hold("o1", 60, skus[0], 1, skus[3], 1).is(201, &again)
+		s.hold("o1", 60, skus[0], 1, skus[3], 1).Is(201, &again)
 		assert.Equal(t, h.ExpiresAt, again.ExpiresAt)
-		s.hold("o1", 60, skus[0], 1, skus[3], 2).refused(422, "id_reused")
-		s.hold("o1", 60, skus[0], 1).refused(422, "id_reused")
+		s.hold("o1", 60, skus[0], 1, skus[3], 2).Refused(422, "id_reused")
+		s.hold("o1", 60, skus[0], 1).Refused(422, "id_reused")
 
-		p := s.hold("o2", 60, skus[0], 1, skus[1], 1, skus[2], 9, skus[3], 9).refused(409, "sold_out")
+		p := s.hold("o2", 60, skus[0], 1, skus[1], 1, skus[2], 9, skus[3], 9).Refused(409, "sold_out")
 		assert.Len(t, p["skus"], 3)
-		p = s.hold("o2", 60, skus[0], 1, skus[1], 1, "nope-1", 1, "nope-2", 1, "nope-3", 1).refused(422, "unknown_sku")
+		p = s.hold("o2", 60, skus[0], 1, skus[1], 1, "nope-1", 1, "nope-2", 1, "nope-3", 1).Refused(422, "unknown_sku")
 		assert.Equal(t, []any{"nope-1", "nope-2", "nope-3"}, p["unknown_skus"])
 		s.stock(skus[0], 0, 1, 0)
 		s.stock(skus[1], 2, 0, 0)
 		s.stock(skus[2], 3, 0, 0)
 		s.stock(skus[3], 3, 1, 0)
-		s.hold("o2", 60, skus[1], 2).is(201, nil) // the refused id is still free
+		s.hold("o2", 60, skus[1], 2).Is(201, nil) // the refused id is still free
 	})
 }
 
@@ -69,7 +70,7 @@ func TestHoldRefusedInALaterShardIsReleasedInTheEarlierOnes(t *testing.T) {
 		require.True(t, s.service.holdNext(s.t.Context(), []*holding{h}))
 		require.Equal(t, 1, h.held)
 		s.stock(skus[0], 0, 1, 0)
-		s.hold("o2", 60, skus[1], 1).is(201, nil)
+		s.hold("o2", 60, skus[1], 1).Is(201, nil)
 		require.True(t, s.service.holdNext(s.t.Context(), []*holding{h}))
 		require.True(t, errs.HasCode(h.err, inventoryapi.CodeSoldOut), "%v", h.err)
 		s.stock(skus[0], 1, 0, 0)
@@ -80,8 +81,8 @@ func TestHoldRefusedInALaterShardIsReleasedInTheEarlierOnes(t *testing.T) {
 func TestBadHoldsNameTheField(t *testing.T) {
 	inShop(t, 2, func(s *shop) {
 		<-s.service.journal.Loaded()
-		field := func(a answer) any {
-			return a.refused(400, "invalid_request")["errors"].([]any)[0].(map[string]any)["field"]
+		field := func(a httpxtest.Answer) any {
+			return a.Refused(400, "invalid_request")["errors"].([]any)[0].(map[string]any)["field"]
 		}
 		assert.Equal(t, "/id", field(s.hold("", 60, "a", 1)))
 		assert.Equal(t, "/hold_seconds", field(s.hold("o", 0, "a", 1)))
@@ -99,9 +100,9 @@ func TestReleaseOfAHoldWithoutOrder(t *testing.T) {
 		s.put(skus[0], 1)
 		s.put(skus[1], 1)
 		release := func() {
-			s.call("POST", "/internal/holds/o1/release", inventoryapi.ReleaseRequest{SKUs: skus}).is(204, nil)
+			s.call("POST", "/internal/holds/o1/release", inventoryapi.ReleaseRequest{SKUs: skus}).Is(204, nil)
 		}
-		s.hold("o1", 60, skus[0], 1, skus[1], 1).is(201, nil)
+		s.hold("o1", 60, skus[0], 1, skus[1], 1).Is(201, nil)
 		release()
 		release()
 		s.stock(skus[0], 1, 0, 0)
@@ -117,7 +118,7 @@ func TestManyBuyersOfFewUnits(t *testing.T) {
 		var wg sync.WaitGroup
 		statuses := make([]int, 100)
 		for i := range statuses {
-			wg.Go(func() { statuses[i] = s.hold(fmt.Sprint("o", i), 60, skus[0], 1, skus[1], 1).status })
+			wg.Go(func() { statuses[i] = s.hold(fmt.Sprint("o", i), 60, skus[0], 1, skus[1], 1).Status })
 		}
 		wg.Wait()
 		won := 0
@@ -147,16 +148,16 @@ func TestReplicasOnABadStoreNeverOversell(t *testing.T) {
 			skus := a.spread(2)
 			for _, sku := range skus {
 				put := map[string]any{"title": "x", "price": map[string]any{"amount": 1, "currency": "EUR"}, "quantity": 10}
-				untilKnown(func(int) answer { return a.call("PUT", "/v1/inventory/"+sku, put) })
+				untilKnown(func(int) httpxtest.Answer { return a.call("PUT", "/v1/inventory/"+sku, put) })
 			}
 			var wg sync.WaitGroup
 			outcomes := make([]int, 40)
 			for i := range outcomes {
 				wg.Go(func() {
-					outcomes[i] = untilKnown(func(try int) answer {
+					outcomes[i] = untilKnown(func(try int) httpxtest.Answer {
 						s := []*shop{a, b}[(i+try)%2]
 						return s.hold(fmt.Sprint("o", i), 3600, skus[0], 1, skus[1], 1)
-					}).status
+					}).Status
 				})
 			}
 			wg.Wait()
@@ -170,7 +171,7 @@ func TestReplicasOnABadStoreNeverOversell(t *testing.T) {
 			for _, s := range []*shop{a, b} {
 				for _, sku := range skus {
 					var i Item
-					untilKnown(func(int) answer { return s.call("GET", "/v1/inventory/"+sku, nil) }).is(200, &i)
+					untilKnown(func(int) httpxtest.Answer { return s.call("GET", "/v1/inventory/"+sku, nil) }).Is(200, &i)
 					require.Equal(t, int64(10), i.Received)
 					require.Zero(t, i.Sold)
 					// What a refused buyer could not release for sure waits for its expiry.
@@ -181,7 +182,7 @@ func TestReplicasOnABadStoreNeverOversell(t *testing.T) {
 			later(2 * time.Hour)
 			for _, sku := range skus {
 				var i Item
-				untilKnown(func(int) answer { return a.call("GET", "/v1/inventory/"+sku, nil) }).is(200, &i)
+				untilKnown(func(int) httpxtest.Answer { return a.call("GET", "/v1/inventory/"+sku, nil) }).Is(200, &i)
 				require.Equal(t, int64(10), i.Available, "seed %d", seed)
 			}
 		})
@@ -189,9 +190,9 @@ func TestReplicasOnABadStoreNeverOversell(t *testing.T) {
 }
 
 // untilKnown repeats a call until its outcome is known.
-func untilKnown(call func(try int) answer) answer {
+func untilKnown(call func(try int) httpxtest.Answer) httpxtest.Answer {
 	for try := 0; ; try++ {
-		if a := call(try); a.status != 503 || try == 1000 {
+		if a := call(try); a.Status != 503 || try == 1000 {
 			return a
 		}
 		<-time.After(100 * time.Millisecond) // the bubble's clock
@@ -203,8 +204,8 @@ func TestOrderEventsSettleHolds(t *testing.T) {
 		skus := s.spread(2)
 		s.put(skus[0], 5)
 		s.put(skus[1], 5)
-		s.hold("o1", 60, skus[0], 1, skus[1], 2).is(201, nil)
-		s.hold("o2", 60, skus[0], 1, skus[1], 2).is(201, nil)
+		s.hold("o1", 60, skus[0], 1, skus[1], 2).Is(201, nil)
+		s.hold("o2", 60, skus[0], 1, skus[1], 2).Is(201, nil)
 		s.order(paid("o1", skus[0], 1, skus[1], 2))
 		s.order(cancelled("o2", orderapi.ReasonCustomer, skus[0], 1, skus[1], 2))
 		later(5 * time.Second)
@@ -219,7 +220,7 @@ func TestHoldWithoutOrderExpires(t *testing.T) {
 	inShop(t, 2, func(s *shop) {
 		skus := s.spread(2)
 		s.put(skus[0], 5)
-		s.hold("o1", 60, skus[0], 5).is(201, nil)
+		s.hold("o1", 60, skus[0], 5).Is(201, nil)
 		later(59 * time.Second)
 		s.stock(skus[0], 0, 5, 0)
 		later(6 * time.Second) // the order journal has to be heard first
@@ -231,9 +232,9 @@ func TestHoldOfAPaidOrderOutlivesAnOutage(t *testing.T) {
 	inShop(t, 2, func(s *shop) {
 		skus := s.spread(2)
 		s.put(skus[0], 5)
-		s.hold("o1", 60, skus[0], 3).is(201, nil)
-		s.hold("o2", 60, skus[0], 1).is(201, nil)
-		s.call("POST", "/v1/inventory/"+skus[0]+"/reservations", map[string]any{"id": "r", "quantity": 1, "hold_seconds": 60}).is(201, nil)
+		s.hold("o1", 60, skus[0], 3).Is(201, nil)
+		s.hold("o2", 60, skus[0], 1).Is(201, nil)
+		s.call("POST", "/v1/inventory/"+skus[0]+"/reservations", map[string]any{"id": "r", "quantity": 1, "hold_seconds": 60}).Is(201, nil)
 		later(3 * time.Second)
 		s.ordersUp.Store(false)
 		s.order(paid("o1", skus[0], 3))
@@ -250,9 +251,9 @@ func TestPaymentAfterExpiryTakesStockOrSaysItIsLost(t *testing.T) {
 		skus := s.spread(2)
 		s.put(skus[0], 5)
 		s.put(skus[1], 1)
-		s.hold("o1", 5, skus[0], 1, skus[1], 1).is(201, nil)
+		s.hold("o1", 5, skus[0], 1, skus[1], 1).Is(201, nil)
 		later(15 * time.Second)
-		s.hold("o2", 600, skus[1], 1).is(201, nil)
+		s.hold("o2", 600, skus[1], 1).Is(201, nil)
 		s.order(paid("o1", skus[0], 1, skus[1], 1))
 		later(5 * time.Second)
 		s.stock(skus[0], 4, 0, 1)
@@ -282,16 +283,16 @@ func TestRestartKeepsEverything(t *testing.T) {
 	inShop(t, 2, func(s *shop) {
 		skus := s.spread(2)
 		s.put(skus[0], 5)
-		s.hold("o1", 60, skus[0], 3).is(201, nil)
+		s.hold("o1", 60, skus[0], 3).Is(201, nil)
 		reserve := map[string]any{"id": "r", "quantity": 1, "hold_seconds": 60}
 		first := s.call("POST", "/v1/inventory/"+skus[0]+"/reservations", reserve)
-		first.is(201, nil)
+		first.Is(201, nil)
 		s.stop()
 		again := newShop(s.t, 2, s.store, journaltest.Faults{})
 		defer again.stop()
 		<-again.service.journal.Loaded()
 		again.stock(skus[0], 1, 4, 0)
-		assert.Equal(t, string(first.body), string(again.call("POST", "/v1/inventory/"+skus[0]+"/reservations", reserve).body))
+		assert.Equal(t, string(first.Body), string(again.call("POST", "/v1/inventory/"+skus[0]+"/reservations", reserve).Body))
 		again.order(paid("o1", skus[0], 3))
 		later(2 * time.Minute)
 		again.stock(skus[0], 2, 0, 3)
@@ -301,7 +302,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 func (s *shop) holds(asks ...inventoryapi.HoldRequest) []inventoryapi.HoldResult {
 	s.t.Helper()
 	var answer inventoryapi.HoldsAnswer
-	s.call("POST", "/internal/holds/batch", inventoryapi.HoldsRequest{Holds: asks}).is(200, &answer)
+	s.call("POST", "/internal/holds/batch", inventoryapi.HoldsRequest{Holds: asks}).Is(200, &answer)
 	require.Len(s.t, answer.Results, len(asks))
 	return answer.Results
 }
@@ -337,7 +338,7 @@ func TestHoldsOfSeveralOrdersAreAnsweredOneByOne(t *testing.T) {
 		s.stock(skus[1], 0, 1, 0)
 
 		for _, n := range []int{0, inventoryapi.MaxHolds + 1} {
-			p := s.call("POST", "/internal/holds/batch", inventoryapi.HoldsRequest{Holds: make([]inventoryapi.HoldRequest, n)}).refused(400, "invalid_request")
+			p := s.call("POST", "/internal/holds/batch", inventoryapi.HoldsRequest{Holds: make([]inventoryapi.HoldRequest, n)}).Refused(400, "invalid_request")
 			assert.Equal(t, "/holds", p["errors"].([]any)[0].(map[string]any)["field"])
 		}
 	})

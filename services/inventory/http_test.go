@@ -26,21 +26,21 @@ func TestItemsOverHTTP(t *testing.T) {
 		<-s.service.journal.Loaded()
 		put := map[string]any{"title": "Blue mug", "price": map[string]any{"amount": 1250, "currency": "EUR"}, "quantity": 3}
 		var i Item
-		s.call("PUT", "/v1/inventory/mug", put).is(201, &i)
+		s.call("PUT", "/v1/inventory/mug", put).Is(201, &i)
 		assert.Equal(t, Item{SKU: "mug", Title: "Blue mug", Price: eur(1250), Received: 3, Available: 3, Version: 1}, i)
-		s.call("PUT", "/v1/inventory/mug", put).is(200, nil)
+		s.call("PUT", "/v1/inventory/mug", put).Is(200, nil)
 		put["title"] = "Bluer mug"
-		s.call("PUT", "/v1/inventory/mug", put).is(200, &i)
+		s.call("PUT", "/v1/inventory/mug", put).Is(200, &i)
 		assert.Equal(t, "Bluer mug", i.Title)
 		assert.Equal(t, i, s.item("mug"))
-		s.call("GET", "/v1/inventory/none", nil).refused(404, "unknown_sku")
+		s.call("GET", "/v1/inventory/none", nil).Refused(404, "unknown_sku")
 
-		s.call("POST", "/v1/inventory/mug/restock", map[string]any{"id": "d1", "quantity": 4}).is(200, &i)
+		s.call("POST", "/v1/inventory/mug/restock", map[string]any{"id": "d1", "quantity": 4}).Is(200, &i)
 		assert.Equal(t, int64(7), i.Available)
-		s.call("POST", "/v1/inventory/mug/restock", map[string]any{"id": "d1", "quantity": 4}).is(200, &i)
+		s.call("POST", "/v1/inventory/mug/restock", map[string]any{"id": "d1", "quantity": 4}).Is(200, &i)
 		assert.Equal(t, int64(7), i.Available)
-		s.call("POST", "/v1/inventory/mug/restock", map[string]any{"id": "d1", "quantity": 5}).refused(422, "id_reused")
-		s.call("POST", "/v1/inventory/none/restock", map[string]any{"id": "d1", "quantity": 5}).refused(404, "unknown_sku")
+		s.call("POST", "/v1/inventory/mug/restock", map[string]any{"id": "d1", "quantity": 5}).Refused(422, "id_reused")
+		s.call("POST", "/v1/inventory/none/restock", map[string]any{"id": "d1", "quantity": 5}).Refused(404, "unknown_sku")
 		s.stock("mug", 7, 0, 0)
 	})
 }
@@ -56,18 +56,18 @@ func TestTheStockIsTheShops(t *testing.T) {
 		}
 		before := s.item("mug")
 		for _, who := range []identity.Caller{operator("acme"), identity.Nobody()} {
-			s.callAs(who, "PUT", "/v1/inventory/mug", put).refused(403, errs.CodeForbidden)
-			s.callAs(who, "PUT", "/v1/inventory/cup", put).refused(403, errs.CodeForbidden)
-			s.callAs(who, "POST", "/v1/inventory/mug/restock", map[string]any{"id": "d", "quantity": 4}).refused(403, errs.CodeForbidden)
-			s.callAs(who, "POST", "/v1/inventory/mug/reservations", map[string]any{"id": "r", "quantity": 1}).refused(403, errs.CodeForbidden)
+			s.callAs(who, "PUT", "/v1/inventory/mug", put).Refused(403, errs.CodeForbidden)
+			s.callAs(who, "PUT", "/v1/inventory/cup", put).Refused(403, errs.CodeForbidden)
+			s.callAs(who, "POST", "/v1/inventory/mug/restock", map[string]any{"id": "d", "quantity": 4}).Refused(403, errs.CodeForbidden)
+			s.callAs(who, "POST", "/v1/inventory/mug/reservations", map[string]any{"id": "r", "quantity": 1}).Refused(403, errs.CodeForbidden)
 			for _, verb := range []string{"confirm", "release"} {
-				s.callAs(who, "POST", "/v1/inventory/mug/reservations/r/"+verb, nil).refused(403, errs.CodeForbidden)
+				s.callAs(who, "POST", "/v1/inventory/mug/reservations/r/"+verb, nil).Refused(403, errs.CodeForbidden)
 			}
-			s.callAs(who, "GET", "/v1/inventory/mug", nil).is(200, nil)
-			s.callAs(who, "GET", "/v1/inventory", nil).is(200, nil)
+			s.callAs(who, "GET", "/v1/inventory/mug", nil).Is(200, nil)
+			s.callAs(who, "GET", "/v1/inventory", nil).Is(200, nil)
 		}
 		assert.Equal(t, before, s.item("mug"))
-		s.callAs(operator(""), "POST", "/v1/inventory/mug/restock", map[string]any{"id": "d", "quantity": 4}).is(200, nil)
+		s.callAs(operator(""), "POST", "/v1/inventory/mug/restock", map[string]any{"id": "d", "quantity": 4}).Is(200, nil)
 	})
 }
 
@@ -83,7 +83,7 @@ func TestListIsOrderedOverAllShards(t *testing.T) {
 		var got []string
 		for cursor, more := "", true; more; more = cursor != "" {
 			var page httpx.List[Item]
-			s.call("GET", "/v1/inventory?limit=10&cursor="+cursor, nil).is(200, &page)
+			s.call("GET", "/v1/inventory?limit=10&cursor="+cursor, nil).Is(200, &page)
 			for _, i := range page.Items {
 				got = append(got, i.SKU)
 			}
@@ -91,11 +91,11 @@ func TestListIsOrderedOverAllShards(t *testing.T) {
 		}
 		assert.Equal(t, want, got)
 		var all httpx.List[Item]
-		s.call("GET", "/v1/inventory", nil).is(200, &all)
+		s.call("GET", "/v1/inventory", nil).Is(200, &all)
 		assert.Len(t, all.Items, 25)
 		assert.Empty(t, all.NextCursor)
 		for _, query := range []string{"limit=0", "limit=201", "limit=x", "cursor=%20", "limit=1&limit=2", "cursor=%ff"} {
-			s.call("GET", "/v1/inventory?"+query, nil).refused(400, "invalid_request")
+			s.call("GET", "/v1/inventory?"+query, nil).Refused(400, "invalid_request")
 		}
 	})
 }
@@ -104,8 +104,8 @@ func TestEmptyListHasItemsThatAreNotNull(t *testing.T) {
 	inShop(t, 2, func(s *shop) {
 		<-s.service.journal.Loaded()
 		a := s.call("GET", "/v1/inventory", nil)
-		a.is(200, nil)
-		assert.JSONEq(t, `{"items":[],"next_cursor":""}`, string(a.body))
+		a.Is(200, nil)
+		assert.JSONEq(t, `{"items":[],"next_cursor":""}`, string(a.Body))
 	})
 }
 
@@ -114,36 +114,36 @@ func TestReservationsOverHTTP(t *testing.T) {
 		<-s.service.journal.Loaded()
 		s.put("mug", 5)
 		path := "/v1/inventory/mug/reservations"
-		reserve := func(id string, quantity, seconds int) answer {
+		reserve := func(id string, quantity, seconds int) httpxtest.Answer {
 			return s.call("POST", path, map[string]any{"id": id, "quantity": quantity, "hold_seconds": seconds})
 		}
 		first := reserve("r1", 2, 60)
 		var r reservationAnswer
-		first.is(201, &r)
+		first.Is(201, &r)
 		assert.Equal(t, StatusReserved, r.Status)
-		assert.Equal(t, string(first.body), string(reserve("r1", 2, 60).body))
-		reserve("r1", 1, 60).refused(422, "id_reused")
-		assert.EqualValues(t, 3, reserve("r2", 4, 60).refused(409, "sold_out")["available"])
+		assert.Equal(t, string(first.Body), string(reserve("r1", 2, 60).Body))
+		reserve("r1", 1, 60).Refused(422, "id_reused")
+		assert.EqualValues(t, 3, reserve("r2", 4, 60).Refused(409, "sold_out")["available"])
 		s.call("POST", "/v1/inventory/none/reservations", map[string]any{"id": "r", "quantity": 1, "hold_seconds": 1}).
-			refused(404, "unknown_sku")
+			Refused(404, "unknown_sku")
 
-		s.call("POST", path+"/r1/confirm", nil).is(200, &r)
+		s.call("POST", path+"/r1/confirm", nil).Is(200, &r)
 		assert.Equal(t, StatusConfirmed, r.Status)
-		s.call("POST", path+"/r1/confirm", nil).refused(409, "already_confirmed")
-		s.call("POST", path+"/r1/release", nil).refused(409, "already_confirmed")
-		reserve("r3", 1, 60).is(201, nil)
-		s.call("POST", path+"/r3/release", nil).is(200, &r)
+		s.call("POST", path+"/r1/confirm", nil).Refused(409, "already_confirmed")
+		s.call("POST", path+"/r1/release", nil).Refused(409, "already_confirmed")
+		reserve("r3", 1, 60).Is(201, nil)
+		s.call("POST", path+"/r3/release", nil).Is(200, &r)
 		assert.Equal(t, StatusReleased, r.Status)
-		s.call("POST", path+"/r3/confirm", nil).refused(409, "already_released")
-		s.call("POST", path+"/r9/confirm", nil).refused(404, "unknown_reservation")
-		assert.Equal(t, string(first.body), string(reserve("r1", 2, 60).body))
+		s.call("POST", path+"/r3/confirm", nil).Refused(409, "already_released")
+		s.call("POST", path+"/r9/confirm", nil).Refused(404, "unknown_reservation")
+		assert.Equal(t, string(first.Body), string(reserve("r1", 2, 60).Body))
 
-		reserve("r4", 3, 5).is(201, &r)
+		reserve("r4", 3, 5).Is(201, &r)
 		s.stock("mug", 0, 3, 2)
 		later(time.Until(r.ExpiresAt) + 50*time.Millisecond)
 		s.stock("mug", 3, 0, 2)
-		s.call("POST", path+"/r4/confirm", nil).refused(409, "reservation_expired")
-		s.call("POST", path+"/r4/release", nil).refused(409, "reservation_expired")
+		s.call("POST", path+"/r4/confirm", nil).Refused(409, "reservation_expired")
+		s.call("POST", path+"/r4/release", nil).Refused(409, "reservation_expired")
 	})
 }
 
@@ -193,13 +193,13 @@ func TestBadInputNamesTheFieldAndChangesNothing(t *testing.T) {
 			{"POST", "/mug/reservations/" + long + "/release", ``, "id"},
 		} {
 			a := s.send(c.method, "/v1/inventory"+c.path, "application/json", []byte(c.body))
-			p := a.refused(http.StatusBadRequest, "invalid_request")
+			p := a.Refused(http.StatusBadRequest, "invalid_request")
 			if c.field != "" {
 				assert.Equal(t, c.field, p["errors"].([]any)[0].(map[string]any)["field"], "%s %s", c.path, c.body)
 			}
 		}
-		s.send("PUT", "/v1/inventory/mug", "text/plain", []byte(`{}`)).refused(415, "unsupported_media_type")
-		s.send("PUT", "/v1/inventory/mug", "application/json", []byte(strings.Repeat(" ", 70_000))).refused(413, "body_too_large")
+		s.send("PUT", "/v1/inventory/mug", "text/plain", []byte(`{}`)).Refused(415, "unsupported_media_type")
+		s.send("PUT", "/v1/inventory/mug", "application/json", []byte(strings.Repeat(" ", 70_000))).Refused(413, "body_too_large")
 		assert.Len(t, s.store.Keys("inventory/journal/"), writes)
 		s.stock("mug", 5, 0, 0)
 	})
@@ -216,13 +216,13 @@ func TestNothingIsAnsweredBeforeTheStateIsLoaded(t *testing.T) {
 		})
 		defer s.stop()
 		reserve := map[string]any{"id": "r", "quantity": 1, "hold_seconds": 60}
-		for _, a := range []answer{
+		for _, a := range []httpxtest.Answer{
 			s.call("GET", "/v1/inventory/mug", nil), s.call("GET", "/v1/inventory", nil),
 			s.call("POST", "/v1/inventory/mug/reservations", reserve), s.hold("o", 60, "mug", 1),
 			s.call("POST", "/internal/holds/o/release", inventoryapi.ReleaseRequest{SKUs: []string{"mug"}}),
 		} {
-			a.refused(503, "unavailable")
-			assert.NotEmpty(t, a.header.Get("Retry-After"))
+			a.Refused(503, "unavailable")
+			assert.NotEmpty(t, a.Header.Get("Retry-After"))
 		}
 		assert.Error(t, s.service.Ready())
 		down.Store(false)
@@ -231,11 +231,11 @@ func TestNothingIsAnsweredBeforeTheStateIsLoaded(t *testing.T) {
 		assert.NoError(t, s.service.Ready())
 		s.put("mug", 1)
 		down.Store(true)
-		s.call("GET", "/v1/inventory/mug", nil).refused(503, "unavailable")
-		s.call("POST", "/v1/inventory/mug/reservations", reserve).refused(503, "outcome_unknown")
+		s.call("GET", "/v1/inventory/mug", nil).Refused(503, "unavailable")
+		s.call("POST", "/v1/inventory/mug/reservations", reserve).Refused(503, "outcome_unknown")
 		down.Store(false)
 		later(time.Minute)
-		s.call("POST", "/v1/inventory/mug/reservations", reserve).is(201, nil)
+		s.call("POST", "/v1/inventory/mug/reservations", reserve).Is(201, nil)
 		s.stock("mug", 0, 1, 0)
 	})
 }

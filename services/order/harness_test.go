@@ -1,20 +1,17 @@
 package order
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -125,75 +122,26 @@ func (s *shop) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// answer is what came back, checked against the contract when the path is in it.
-type answer struct {
-	t      *testing.T
-	status int
-	header http.Header
-	body   []byte
-}
+// answer is what came back.
+type answer struct{ httpxtest.Answer }
 
 func (s *shop) call(method, path string, body any, header ...string) answer {
 	return s.callAt(0, method, path, body, header...)
 }
 
 func (s *shop) callAt(replica int, method, path string, body any, header ...string) answer {
-	var raw []byte
-	switch b := body.(type) {
-	case nil:
-	case string:
-		raw = []byte(b)
-	default:
-		var err error
-		raw, err = json.Marshal(body)
-		require.NoError(s.t, err)
+	h := http.Header{}
+	for i := 0; i < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
 	}
-	request := func(prefix string) *http.Request {
-		r := httptest.NewRequestWithContext(s.t.Context(), method, prefix+path, bytes.NewReader(raw))
-		if raw != nil {
-			r.Header.Set("Content-Type", "application/json")
-		}
-		for i := 0; i < len(header); i += 2 {
-			r.Header.Set(header[i], header[i+1])
-		}
-		return r
-	}
-	w := httptest.NewRecorder()
-	s.replicas[replica].web.ServeHTTP(w, request("/order"))
-	a := answer{s.t, w.Code, w.Header(), w.Body.Bytes()}
-	if strings.HasPrefix(path, "/v1/") && a.status != http.StatusInternalServerError { // a defect is not promised
-		s.contract.Check(s.t, request(""), a.status, a.header, a.body)
-	}
-	return a
-}
-
-// is asserts the status and gives the body.
-func (a answer) is(status int, into any) {
-	a.t.Helper()
-	require.Equal(a.t, status, a.status, "%s", a.body)
-	if into != nil {
-		require.NoError(a.t, json.Unmarshal(a.body, into))
-	}
-}
-
-// refused asserts a problem document and gives its members.
-func (a answer) refused(status int, code string) map[string]any {
-	a.t.Helper()
-	var p map[string]any
-	a.is(status, &p)
-	require.Equal(a.t, code, p["code"], "%s", a.body)
-	require.NotEmpty(a.t, p["trace_id"])
-	if status == http.StatusServiceUnavailable {
-		require.NotEmpty(a.t, a.header.Get("Retry-After"))
-	}
-	return p
+	return answer{s.contract.Ask(s.t, s.replicas[replica].web, "/order", method, path, httpxtest.JSON(s.t, body), h)}
 }
 
 // order asserts an order and gives it.
 func (a answer) order(status int) orderapi.OrderAnswer {
-	a.t.Helper()
+	a.T.Helper()
 	var o orderapi.OrderAnswer
-	a.is(status, &o)
+	a.Is(status, &o)
 	return o
 }
 

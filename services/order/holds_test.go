@@ -52,14 +52,14 @@ func TestOrdersThatWaitShareACallAndNothingElse(t *testing.T) {
 			case 0:
 				assert.Equal(t, int64(1+i/3), a.order(201).Lines[0].Quantity)
 			case 1: // of 3 cups, whoever comes first has them
-				if a.status == http.StatusCreated {
+				if a.Status == http.StatusCreated {
 					cups -= int(a.order(201).Lines[0].Quantity)
 					break
 				}
-				short := a.refused(409, inventoryapi.CodeSoldOut)["skus"].([]any)[0].(map[string]any)
+				short := a.Refused(409, inventoryapi.CodeSoldOut)["skus"].([]any)[0].(map[string]any)
 				assert.Equal(t, float64(1+i/3), short["requested"])
 			default:
-				assert.Equal(t, []any{"hat"}, a.refused(422, inventoryapi.CodeUnknownSKU)["unknown_skus"])
+				assert.Equal(t, []any{"hat"}, a.Refused(422, inventoryapi.CodeUnknownSKU)["unknown_skus"])
 			}
 		}
 		assert.Equal(t, int64(cups), s.stock.available["cup"])
@@ -83,7 +83,7 @@ func TestACallThatFailsIsUnknownToEveryOrderInIt(t *testing.T) {
 		synctest.Wait() // the orders of fillCalls have failed or been placed, too
 		s.holds.down.Store(false)
 		for i, a := range answers {
-			a.refused(503, errs.CodeOutcomeUnknown)
+			a.Refused(503, errs.CodeOutcomeUnknown)
 			s.place(fmt.Sprint("k", i), basket("mug", 1)).order(201)
 		}
 		assert.Equal(t, int64(1000-maxHoldCalls-len(answers)), s.stock.available["mug"])
@@ -111,7 +111,7 @@ func TestAnOrderThatGivesUpWaitingChangedNothing(t *testing.T) {
 		gate := make(chan struct{})
 		s.stock.gate = func() { <-gate }
 		late := s.place("k", basket("mug", 1)) // its call is under way for longer than it waits
-		late.refused(503, errs.CodeOutcomeUnknown)
+		late.Refused(503, errs.CodeOutcomeUnknown)
 		close(gate)
 		later(0)
 		s.place("k", basket("mug", 1)).order(201)
@@ -129,7 +129,7 @@ func TestStoppingAnswersWhoWaits(t *testing.T) {
 		go s.stop()
 		synctest.Wait()
 		open()
-		(<-waiting).refused(503, errs.CodeUnavailable)
+		(<-waiting).Refused(503, errs.CodeUnavailable)
 		s.stop()
 	})
 }
@@ -141,13 +141,13 @@ func TestAnInventoryOfTheReleaseBeforeIsAskedOneByOne(t *testing.T) {
 		var placed sync.WaitGroup
 		statuses := make([]int, 7)
 		for i := range statuses {
-			placed.Go(func() { statuses[i] = s.place(fmt.Sprint("k", i), basket("mug", 1)).status })
+			placed.Go(func() { statuses[i] = s.place(fmt.Sprint("k", i), basket("mug", 1)).Status })
 		}
 		placed.Wait()
 		slices.Sort(statuses)
 		assert.Equal(t, []int{201, 201, 201, 201, 409, 409, 409}, statuses)
 		assert.Equal(t, len(statuses), s.stock.calls)
-		p := s.place("k", basket("mug", 1, "hat", 1)).refused(422, inventoryapi.CodeUnknownSKU)
+		p := s.place("k", basket("mug", 1, "hat", 1)).Refused(422, inventoryapi.CodeUnknownSKU)
 		assert.Equal(t, []any{"hat"}, p["unknown_skus"])
 		s.stock.old = false
 		s.stock.available["mug"] = 1

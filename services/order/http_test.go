@@ -26,21 +26,21 @@ func TestBuyAndPay(t *testing.T) {
 		o := a.order(201)
 		assert.Equal(t, orderapi.StatusAwaitingPayment, o.Status)
 		assert.Equal(t, money.Of(200, "EUR"), o.Total)
-		assert.Equal(t, "/v1/orders/"+o.ID, a.header.Get("Location"))
-		assert.Empty(t, a.header.Get(orderapi.HeaderReplayed))
+		assert.Equal(t, "/v1/orders/"+o.ID, a.Header.Get("Location"))
+		assert.Empty(t, a.Header.Get(orderapi.HeaderReplayed))
 		assert.Equal(t, o.PlacedAt.Add(defaultPayWithin), o.PayBy)
-		assert.NotContains(t, string(a.body), "example.com", "the contact is not shown")
+		assert.NotContains(t, string(a.Body), "example.com", "the contact is not shown")
 
 		again := s.place("k1", basket("mug", 2))
 		assert.Equal(t, o, again.order(201))
-		assert.Equal(t, "true", again.header.Get(orderapi.HeaderReplayed))
-		s.place("k1", basket("mug", 1)).refused(422, orderapi.CodeIdempotencyKeyReused)
+		assert.Equal(t, "true", again.Header.Get(orderapi.HeaderReplayed))
+		s.place("k1", basket("mug", 1)).Refused(422, orderapi.CodeIdempotencyKeyReused)
 		assert.Equal(t, int64(3), s.stock.available["mug"])
 		assert.Equal(t, 1, s.stock.asked)
 
 		assert.Equal(t, "pending", s.pay(o.ID, "card").order(202).Payment.Status)
 		s.pay(o.ID, "card").order(202)
-		s.pay(o.ID, "transfer").refused(409, orderapi.CodePaymentPending)
+		s.pay(o.ID, "transfer").Refused(409, orderapi.CodePaymentPending)
 		s.payments.says(paymentapi.Declined{OrderID: o.ID, Attempt: 1, Reason: "card_declined"})
 		later(5 * time.Second)
 		assert.Equal(t, &orderapi.PaymentAnswer{Method: "card", Status: "declined", Attempt: 1, Reason: "card_declined"}, s.get(o.ID).Payment)
@@ -48,8 +48,8 @@ func TestBuyAndPay(t *testing.T) {
 		s.payments.says(paymentapi.Charged{OrderID: o.ID, Attempt: 2, ChargeID: "ch", Amount: o.Total})
 		later(5 * time.Second)
 		assert.Equal(t, orderapi.StatusPaid, s.get(o.ID).Status)
-		s.pay(o.ID, "card").refused(409, orderapi.CodeAlreadyPaid)
-		s.call("POST", "/v1/orders/"+o.ID+"/cancel", nil).refused(409, orderapi.CodeAlreadyPaid)
+		s.pay(o.ID, "card").Refused(409, orderapi.CodeAlreadyPaid)
+		s.call("POST", "/v1/orders/"+o.ID+"/cancel", nil).Refused(409, orderapi.CodeAlreadyPaid)
 		assert.Equal(t, o, s.place("k1", basket("mug", 2)).order(201), "still the first answer")
 	})
 }
@@ -57,9 +57,9 @@ func TestBuyAndPay(t *testing.T) {
 func TestRefusalsOfInventory(t *testing.T) {
 	inShop(t, options{}, func(s *shop) {
 		s.stock.available["mug"], s.stock.available["cup"] = 1, 0
-		p := s.place("k1", basket("mug", 2, "cup", 1)).refused(409, inventoryapi.CodeSoldOut)
+		p := s.place("k1", basket("mug", 2, "cup", 1)).Refused(409, inventoryapi.CodeSoldOut)
 		assert.Len(t, p["skus"], 2)
-		p = s.place("k2", basket("hat", 1)).refused(422, inventoryapi.CodeUnknownSKU)
+		p = s.place("k2", basket("hat", 1)).Refused(422, inventoryapi.CodeUnknownSKU)
 		assert.Equal(t, []any{"hat"}, p["unknown_skus"])
 
 		s.stock.available["mug"], s.stock.available["cup"] = 2, 1
@@ -71,7 +71,7 @@ func TestMixedCurrenciesLetGoOfTheHold(t *testing.T) {
 	inShop(t, options{}, func(s *shop) {
 		s.stock.available["mug"], s.stock.available["cup"] = 1, 1
 		s.stock.currency["cup"] = "USD"
-		s.place("k1", basket("mug", 1, "cup", 1)).refused(422, orderapi.CodeMixedCurrencies)
+		s.place("k1", basket("mug", 1, "cup", 1)).Refused(422, orderapi.CodeMixedCurrencies)
 		assert.Empty(t, s.stock.holds)
 	})
 }
@@ -80,21 +80,21 @@ func TestUnknownOutcomesAreSafeToRepeat(t *testing.T) {
 	inShop(t, options{}, func(s *shop) {
 		s.stock.available["mug"] = 5
 		s.stock.answer = func() error { return errs.OutcomeUnknown(nil) }
-		s.place("k1", basket("mug", 1)).refused(503, errs.CodeOutcomeUnknown)
+		s.place("k1", basket("mug", 1)).Refused(503, errs.CodeOutcomeUnknown)
 		s.stock.answer = nil
 		s.holds.down.Store(true)
-		s.place("k1", basket("mug", 1)).refused(503, errs.CodeOutcomeUnknown)
+		s.place("k1", basket("mug", 1)).Refused(503, errs.CodeOutcomeUnknown)
 		s.holds.down.Store(false)
 		o := s.place("k1", basket("mug", 1)).order(201)
 		assert.Equal(t, int64(4), s.stock.available["mug"], "held once")
 
 		s.stock.answer = func() error { return errs.InvalidField("/id", "is ugly") }
-		s.place("k2", basket("mug", 1)).refused(500, errs.CodeInternal)
+		s.place("k2", basket("mug", 1)).Refused(500, errs.CodeInternal)
 		s.replicas[0].state.Cut()
-		s.pay(o.ID, "card").refused(503, errs.CodeOutcomeUnknown)
+		s.pay(o.ID, "card").Refused(503, errs.CodeOutcomeUnknown)
 		s.stock.answer = nil
 		before := s.stock.available["mug"]
-		s.place("k3", basket("mug", 1)).refused(503, errs.CodeOutcomeUnknown)
+		s.place("k3", basket("mug", 1)).Refused(503, errs.CodeOutcomeUnknown)
 		assert.Equal(t, before-1, s.stock.available["mug"], "it stays held: the order may be recorded")
 	})
 }
@@ -103,10 +103,10 @@ func TestAKeyWhoseHoldExpiredUnrecorded(t *testing.T) {
 	inShop(t, options{}, func(s *shop) {
 		s.stock.available["mug"] = 1
 		s.stock.answer = func() error { return errs.OutcomeUnknown(nil) }
-		s.place("k1", basket("mug", 1)).refused(503, errs.CodeOutcomeUnknown)
+		s.place("k1", basket("mug", 1)).Refused(503, errs.CodeOutcomeUnknown)
 		s.stock.answer = nil
 		later(defaultPayWithin + maxHoldMargin/2)
-		s.place("k1", basket("mug", 1)).refused(503, orderapi.CodeHoldExpired)
+		s.place("k1", basket("mug", 1)).Refused(503, orderapi.CodeHoldExpired)
 		later(maxHoldMargin)
 		s.place("k1", basket("mug", 1)).order(201)
 	})
@@ -129,16 +129,16 @@ func TestTheSameKeyAtTheSameMoment(t *testing.T) {
 		fresh := map[string]bool{}
 		shapes := map[string]bool{}
 		for i, a := range answers {
-			if a.status == 201 {
+			if a.Status == 201 {
 				o := a.order(201)
 				shapes[o.Customer+o.Lines[0].SKU] = true
-				if a.header.Get(orderapi.HeaderReplayed) == "" {
+				if a.Header.Get(orderapi.HeaderReplayed) == "" {
 					fresh[o.ID] = true
 				}
 				assert.Equal(t, bodies[i%len(bodies)].Customer, o.Customer)
 				continue
 			}
-			a.refused(422, orderapi.CodeIdempotencyKeyReused)
+			a.Refused(422, orderapi.CodeIdempotencyKeyReused)
 		}
 		assert.Len(t, fresh, 1)
 		assert.Len(t, shapes, 1, "all who got it asked for the same")
@@ -157,7 +157,7 @@ func TestAnotherReplicaKnowsTheOrderAtOnce(t *testing.T) {
 
 		late := s.callAt(1, "POST", "/v1/orders", basket("mug", 1), orderapi.HeaderIdempotency, "k3").order(201)
 		var list httpx.List[orderapi.OrderAnswer]
-		s.call("GET", "/v1/orders?customer="+basket().Customer, nil).is(200, &list)
+		s.call("GET", "/v1/orders?customer="+basket().Customer, nil).Is(200, &list)
 		require.Len(t, list.Items, 3)
 		assert.Contains(t, []string{list.Items[0].ID, list.Items[1].ID, list.Items[2].ID}, late.ID)
 	})
@@ -173,14 +173,14 @@ func TestNotPaidInTimeIsCancelled(t *testing.T) {
 		s.payments.says(paymentapi.Charged{OrderID: paid.ID, Attempt: 1, ChargeID: "ch", Amount: paid.Total})
 		later(10 * time.Minute)
 		assert.Equal(t, orderapi.StatusAwaitingPayment, s.get(late.ID).Status, "while payment is away a charge may have landed")
-		s.pay(late.ID, "card").refused(409, orderapi.CodeOrderExpired)
+		s.pay(late.ID, "card").Refused(409, orderapi.CodeOrderExpired)
 
 		s.payments.down.Store(false)
 		later(time.Minute)
 		assert.Equal(t, orderapi.StatusPaid, s.get(paid.ID).Status)
 		o := s.get(late.ID)
 		assert.Equal(t, []string{orderapi.StatusCancelled, orderapi.ReasonNotPaidInTime}, []string{o.Status, o.CancelReason})
-		s.pay(late.ID, "card").refused(409, orderapi.CodeOrderCancelled)
+		s.pay(late.ID, "card").Refused(409, orderapi.CodeOrderCancelled)
 	})
 }
 
@@ -190,7 +190,7 @@ func TestCancelThenCharged(t *testing.T) {
 		o := s.place("k1", basket("mug", 1)).order(201)
 		s.pay(o.ID, "card").order(202)
 		assert.Equal(t, orderapi.ReasonCustomer, s.call("POST", "/v1/orders/"+o.ID+"/cancel", nil).order(200).CancelReason)
-		s.call("POST", "/v1/orders/"+o.ID+"/cancel", nil).refused(409, orderapi.CodeAlreadyCancelled)
+		s.call("POST", "/v1/orders/"+o.ID+"/cancel", nil).Refused(409, orderapi.CodeAlreadyCancelled)
 		s.payments.says(paymentapi.Charged{OrderID: o.ID, Attempt: 1, ChargeID: "ch", Amount: o.Total})
 		later(10 * time.Minute)
 		assert.Equal(t, orderapi.PaymentRefundPending, s.get(o.ID).Payment.Status)
@@ -198,7 +198,7 @@ func TestCancelThenCharged(t *testing.T) {
 		later(10 * time.Minute)
 		assert.Equal(t, orderapi.StatusRefunded, s.get(o.ID).Status)
 		assert.False(t, s.replicas[0].inMemory(o.ID))
-		s.call("POST", "/v1/orders/"+o.ID+"/cancel", nil).refused(409, orderapi.CodeAlreadyRefunded)
+		s.call("POST", "/v1/orders/"+o.ID+"/cancel", nil).Refused(409, orderapi.CodeAlreadyRefunded)
 	})
 }
 
@@ -211,7 +211,7 @@ func TestStockLostAfterArchiving(t *testing.T) {
 		later(10 * time.Minute)
 		require.False(t, s.replicas[0].inMemory(o.ID))
 		assert.Equal(t, orderapi.StatusPaid, s.get(o.ID).Status)
-		s.pay(o.ID, "transfer").refused(409, orderapi.CodeAlreadyPaid)
+		s.pay(o.ID, "transfer").Refused(409, orderapi.CodeAlreadyPaid)
 		assert.Equal(t, orderapi.StatusPaid, s.pay(o.ID, "card").order(202).Status, "a repeat of what paid it")
 
 		s.holds.says(inventoryapi.HoldLost{OrderID: o.ID, SKUs: []string{"mug"}})
@@ -262,27 +262,27 @@ func TestBadInputNamesTheField(t *testing.T) {
 			{strings.Replace(line(`{"sku":"mug","quantity":1}`), `"ada"`, `"a\nb"`, 1), "/customer", 400},
 			{strings.Replace(line(`{"sku":"mug","quantity":1}`), `"ada"`, `"`+strings.Repeat("ä", 129)+`"`, 1), "/customer", 400},
 		} {
-			p := s.call("POST", "/v1/orders", c.body, "Idempotency-Key", "k").refused(c.status, errs.CodeInvalidRequest)
+			p := s.call("POST", "/v1/orders", c.body, "Idempotency-Key", "k").Refused(c.status, errs.CodeInvalidRequest)
 			assert.Equal(t, c.field, p["errors"].([]any)[0].(map[string]any)["field"], c.body)
 		}
 		ok := basket("mug", 1)
 		for _, key := range []string{"", strings.Repeat("k", 129), "a\x7fb", "ä"} {
-			p := s.call("POST", "/v1/orders", ok, "Idempotency-Key", key).refused(400, errs.CodeInvalidRequest)
+			p := s.call("POST", "/v1/orders", ok, "Idempotency-Key", key).Refused(400, errs.CodeInvalidRequest)
 			assert.Equal(t, "Idempotency-Key", p["errors"].([]any)[0].(map[string]any)["field"])
 		}
 		for path, field := range map[string]string{
 			"/v1/orders": "customer", "/v1/orders?customer=": "customer", "/v1/orders?customer=a&limit=0": "limit",
 			"/v1/orders?customer=a&cursor=%7C": "cursor", "/v1/orders?customer=a&cursor=MTIz": "cursor", "/v1/orders/%7C": "id",
 		} {
-			p := s.call("GET", path, nil).refused(400, errs.CodeInvalidRequest)
+			p := s.call("GET", path, nil).Refused(400, errs.CodeInvalidRequest)
 			assert.Equal(t, field, p["errors"].([]any)[0].(map[string]any)["field"], path)
 		}
 		for _, method := range []string{"", "Card", "card one", strings.Repeat("m", 65)} {
-			s.pay("x", method).refused(400, errs.CodeInvalidRequest)
+			s.pay("x", method).Refused(400, errs.CodeInvalidRequest)
 		}
-		s.pay("x", "card").refused(404, orderapi.CodeUnknownOrder)
-		s.call("GET", "/v1/orders/x", nil).refused(404, orderapi.CodeUnknownOrder)
-		s.call("POST", "/v1/orders/x/cancel", nil).refused(404, orderapi.CodeUnknownOrder)
+		s.pay("x", "card").Refused(404, orderapi.CodeUnknownOrder)
+		s.call("GET", "/v1/orders/x", nil).Refused(404, orderapi.CodeUnknownOrder)
+		s.call("POST", "/v1/orders/x/cancel", nil).Refused(404, orderapi.CodeUnknownOrder)
 		assert.Zero(t, s.stock.asked, "nothing was asked of inventory")
 	})
 }
@@ -292,7 +292,7 @@ func (s *shop) listed(customer string, limit int) (ids []string) {
 	cursor := ""
 	for {
 		var page httpx.List[orderapi.OrderAnswer]
-		s.call("GET", fmt.Sprintf("/v1/orders?customer=%s&limit=%d&cursor=%s", customer, limit, cursor), nil).is(200, &page)
+		s.call("GET", fmt.Sprintf("/v1/orders?customer=%s&limit=%d&cursor=%s", customer, limit, cursor), nil).Is(200, &page)
 		for _, o := range page.Items {
 			require.Equal(s.t, customer, o.Customer)
 			ids = append(ids, o.ID)
@@ -353,7 +353,7 @@ func sellInTrouble(t *testing.T, seed uint64) {
 	until := func(do func() answer) answer {
 		for {
 			a := do()
-			if a.status != 503 {
+			if a.Status != 503 {
 				return a
 			}
 			later(time.Second)
@@ -374,8 +374,8 @@ func sellInTrouble(t *testing.T, seed uint64) {
 			want[o.ID] = orderapi.StatusPaid
 		case 1:
 			a := until(func() answer { return s.callAt(r, "POST", "/v1/orders/"+o.ID+"/cancel", nil) })
-			if a.status != 200 { // an earlier try had done it
-				a.refused(409, orderapi.CodeAlreadyCancelled)
+			if a.Status != 200 { // an earlier try had done it
+				a.Refused(409, orderapi.CodeAlreadyCancelled)
 			}
 			want[o.ID] = orderapi.StatusCancelled
 		}

@@ -79,16 +79,16 @@ func TestAServiceWithAMillionFinishedOrdersStarts(t *testing.T) {
 		require.Equal(t, orderapi.StatusPaid, o.Status)
 		require.Equal(t, pastRequest(i).Customer, o.Customer)
 		repeat := s.place(pastKey(i), pastRequest(i))
-		require.Equal(t, "true", repeat.header.Get(orderapi.HeaderReplayed))
+		require.Equal(t, "true", repeat.Header.Get(orderapi.HeaderReplayed))
 		first := repeat.order(http.StatusCreated)
 		require.Equal(t, o.ID, first.ID)
 		require.Equal(t, orderapi.StatusAwaitingPayment, first.Status, "the first answer, not the order of today")
 	}
-	s.place(pastKey(7), basket("mug", 9)).refused(http.StatusUnprocessableEntity, orderapi.CodeIdempotencyKeyReused)
+	s.place(pastKey(7), basket("mug", 9)).Refused(http.StatusUnprocessableEntity, orderapi.CodeIdempotencyKeyReused)
 	var list httpx.List[orderapi.OrderAnswer]
-	s.call("GET", "/v1/orders?limit=200&customer="+pastRequest(42).Customer, nil).is(http.StatusOK, &list)
+	s.call("GET", "/v1/orders?limit=200&customer="+pastRequest(42).Customer, nil).Is(http.StatusOK, &list)
 	require.Len(t, list.Items, pastOrders/pastCustomers)
-	s.call("GET", "/v1/orders/"+uuid.NewString(), nil).refused(http.StatusNotFound, orderapi.CodeUnknownOrder)
+	s.call("GET", "/v1/orders/"+uuid.NewString(), nil).Refused(http.StatusNotFound, orderapi.CodeUnknownOrder)
 
 	// And business goes on.
 	s.stock.available["mug"] = 10

@@ -65,18 +65,18 @@ func TestOrdersAreTheirOwners(t *testing.T) {
 			}
 			path := "/v1/orders/" + mine.ID
 			for name, who := range strangers {
-				unknown := s.as(who, "GET", "/v1/orders/"+orderID(ada.Owner(), "unused"), nil).refused(404, orderapi.CodeUnknownOrder)
-				got := s.as(who, "GET", path, nil).refused(404, orderapi.CodeUnknownOrder)
+				unknown := s.as(who, "GET", "/v1/orders/"+orderID(ada.Owner(), "unused"), nil).Refused(404, orderapi.CodeUnknownOrder)
+				got := s.as(who, "GET", path, nil).Refused(404, orderapi.CodeUnknownOrder)
 				assert.Equal(t, len(unknown["detail"].(string)), len(got["detail"].(string)), "%s: as if it were not there", name)
-				s.as(who, "POST", path+"/payment", orderapi.PayRequest{Method: "card"}).refused(404, orderapi.CodeUnknownOrder)
-				s.as(who, "POST", path+"/cancel", nil).refused(404, orderapi.CodeUnknownOrder)
+				s.as(who, "POST", path+"/payment", orderapi.PayRequest{Method: "card"}).Refused(404, orderapi.CodeUnknownOrder)
+				s.as(who, "POST", path+"/cancel", nil).Refused(404, orderapi.CodeUnknownOrder)
 			}
 			for _, who := range []identity.Caller{ada, operator, inside} {
 				assert.Equal(t, mine.ID, s.as(who, "GET", path, nil).order(200).ID)
 			}
 			if archived {
 				for _, who := range []identity.Caller{ada, operator, inside} {
-					s.as(who, "POST", path+"/cancel", nil).refused(409, orderapi.CodeAlreadyPaid)
+					s.as(who, "POST", path+"/cancel", nil).Refused(409, orderapi.CodeAlreadyPaid)
 				}
 				continue
 			}
@@ -94,12 +94,12 @@ func TestWhoMayOrderForWhom(t *testing.T) {
 		assert.Equal(t, "ada", s.placeAs(ada, "named", "ada").order(201).Customer)
 		assert.Equal(t, "eve", s.placeAs(operator, "k", "eve").order(201).Customer)
 		assert.Equal(t, "eve", s.placeAs(inside, "k", "eve").order(201).Customer)
-		p := s.placeAs(ada, "k", "eve").refused(403, errs.CodeForbidden)
+		p := s.placeAs(ada, "k", "eve").Refused(403, errs.CodeForbidden)
 		assert.Equal(t, []any{map[string]any{"field": "/customer", "message": "must be yourself, or be left out"}}, p["errors"])
-		s.placeAs(robot, "k", "eve").refused(403, errs.CodeForbidden)
-		s.placeAs(nobody, "k", "eve").refused(403, errs.CodeForbidden)
+		s.placeAs(robot, "k", "eve").Refused(403, errs.CodeForbidden)
+		s.placeAs(nobody, "k", "eve").Refused(403, errs.CodeForbidden)
 		for _, who := range []identity.Caller{operator, inside, robot, nobody} {
-			s.placeAs(who, "k2", "").refused(400, errs.CodeInvalidRequest)
+			s.placeAs(who, "k2", "").Refused(400, errs.CodeInvalidRequest)
 		}
 		assert.Equal(t, 3, s.stock.asked, "a refusal asks for no stock")
 	})
@@ -117,10 +117,10 @@ func TestAKeyIsItsCallers(t *testing.T) {
 			}
 			a := s.placeAs(who, "k", customer)
 			ids[a.order(201).ID] = true
-			assert.Empty(t, a.header.Get(orderapi.HeaderReplayed))
+			assert.Empty(t, a.Header.Get(orderapi.HeaderReplayed))
 			again := s.placeAs(who, "k", customer)
 			again.order(201)
-			assert.Equal(t, "true", again.header.Get(orderapi.HeaderReplayed))
+			assert.Equal(t, "true", again.Header.Get(orderapi.HeaderReplayed))
 		}
 		assert.Len(t, ids, 6)
 	})
@@ -149,7 +149,7 @@ func TestListsAreTheirOwners(t *testing.T) {
 			if customer != "" {
 				path += "?customer=" + customer
 			}
-			s.as(who, "GET", path, nil).is(200, &page)
+			s.as(who, "GET", path, nil).Is(200, &page)
 			for _, o := range page.Items {
 				ids = append(ids, o.ID)
 			}
@@ -166,10 +166,10 @@ func TestListsAreTheirOwners(t *testing.T) {
 		assert.Equal(t, want["acme/ada"], list(another, "ada"))
 		assert.Empty(t, list(another, "eve"))
 		for _, who := range []identity.Caller{ada, robot, nobody} {
-			p := s.as(who, "GET", "/v1/orders?customer=eve", nil).refused(403, errs.CodeForbidden)
+			p := s.as(who, "GET", "/v1/orders?customer=eve", nil).Refused(403, errs.CodeForbidden)
 			assert.Equal(t, "customer", p["errors"].([]any)[0].(map[string]any)["field"])
 		}
-		s.as(operator, "GET", "/v1/orders", nil).refused(400, errs.CodeInvalidRequest)
+		s.as(operator, "GET", "/v1/orders", nil).Refused(400, errs.CodeInvalidRequest)
 	})
 }
 
@@ -187,7 +187,7 @@ func TestAnOrderFromBeforeAccountsIsFoundByItsKey(t *testing.T) {
 			for _, who := range []identity.Caller{ada, operator} {
 				again := s.placeAs(who, "k", "ada")
 				assert.Equal(t, before.ID, again.order(201).ID)
-				assert.Equal(t, "true", again.header.Get(orderapi.HeaderReplayed))
+				assert.Equal(t, "true", again.Header.Get(orderapi.HeaderReplayed))
 			}
 		}
 		for who, customer := range map[*identity.Caller]string{&eve: "eve", &elsewhere: "ada", &another: "ada", &operator: "bob"} {
@@ -203,12 +203,12 @@ func TestBesideTheReleaseBeforeAccountsAKeyIsEverybodys(t *testing.T) {
 		o := s.placeAs(ada, "k", "").order(201)
 		assert.Equal(t, orderID(identity.Owner{}, "k"), o.ID)
 		assert.Equal(t, o.ID, s.placeAs(inside, "k", "ada").order(201).ID)
-		s.placeAs(eve, "k", "").refused(422, orderapi.CodeIdempotencyKeyReused)
+		s.placeAs(eve, "k", "").Refused(422, orderapi.CodeIdempotencyKeyReused)
 		asked := s.stock.asked
-		s.placeAs(elsewhere, "k", "").refused(503, errs.CodeUnavailable)
-		s.placeAs(another, "k2", "ada").refused(503, errs.CodeUnavailable)
+		s.placeAs(elsewhere, "k", "").Refused(503, errs.CodeUnavailable)
+		s.placeAs(another, "k2", "ada").Refused(503, errs.CodeUnavailable)
 		assert.Equal(t, asked, s.stock.asked, "a snapshot of that release would give the order to the shop")
-		s.as(eve, "GET", "/v1/orders/"+o.ID, nil).refused(404, orderapi.CodeUnknownOrder)
+		s.as(eve, "GET", "/v1/orders/"+o.ID, nil).Refused(404, orderapi.CodeUnknownOrder)
 	})
 }
 
@@ -232,7 +232,7 @@ func TestAKeyIsFoundByReplicasThatNameOrdersInAnotherWay(t *testing.T) {
 				for _, who := range []identity.Caller{ada, operator, inside} {
 					again := s.placeAs(who, "k"+who.Subject, "ada")
 					assert.Equal(t, first[who.Subject], again.order(201).ID)
-					assert.Equal(t, "true", again.header.Get(orderapi.HeaderReplayed))
+					assert.Equal(t, "true", again.Header.Get(orderapi.HeaderReplayed))
 				}
 				assert.Equal(t, asked, s.stock.asked, "a repeat asks for no stock")
 				assert.NotEqual(t, first["ada"], s.placeAs(eve, "kada", "").order(201).ID)
