@@ -74,8 +74,13 @@ func decideOpenSession(s *state, at journal.At, c openSession) (any, []journal.E
 	if n := len(a.Sessions); n >= maxSessions {
 		events = append(events, endOf(a, at, accountapi.EndedTooMany, a.Sessions[:n-maxSessions+1]))
 	}
-	events = append(events, accountapi.SessionOpened{AccountID: c.ID, SessionID: c.Session})
-	return opened{Account: a, Session: session{ID: c.Session, OpenedAt: at.Time, UsedAt: at.Time}}, events, nil
+	return openAfter(events, a, at, c.Session)
+}
+
+// openAfter opens a session after other events.
+func openAfter(events []journal.Event, a *account, at journal.At, id string) (any, []journal.Event, error) {
+	events = append(events, accountapi.SessionOpened{AccountID: a.ID, SessionID: id})
+	return opened{Account: a, Session: session{ID: id, OpenedAt: at.Time, UsedAt: at.Time}}, events, nil
 }
 
 // decideRefresh turns the chain one further. A token that is older than the one before the newest was used twice, by two: which
@@ -131,8 +136,7 @@ func decideChangePassword(s *state, at journal.At, c changePassword) (any, []jou
 	}
 	events := []journal.Event{accountapi.PasswordChanged{AccountID: c.ID, Hash: c.Hash}}
 	events = append(events, endAll(a, at, accountapi.EndedPassword, a.Sessions)...)
-	events = append(events, accountapi.SessionOpened{AccountID: c.ID, SessionID: c.Session})
-	return opened{Account: a, Session: session{ID: c.Session, OpenedAt: at.Time, UsedAt: at.Time}}, events, nil
+	return openAfter(events, a, at, c.Session)
 }
 
 func decideSetRoles(s *state, at journal.At, c setRoles) (any, []journal.Event, error) {

@@ -25,14 +25,16 @@ func (s *Service) ownName(x *exchange) error {
 		asked = name
 	}
 	asked = strings.ToLower(strings.TrimSuffix(strings.Trim(asked, "[]"), "."))
-	if asked == s.hostname || isLoopback(asked) || slices.Contains(names, asked) {
+	if asked == s.hostname || namesThisMachine(asked) || slices.Contains(names, asked) {
 		return nil
 	}
 	return errs.New(errs.Forbidden, codeUnknownHost, "this shop is not known by the name that was asked for; its names are listed as hosts in gateway.yaml")
 }
 
-// isLoopback tells whether a name or address can lead to this machine only.
-func isLoopback(host string) bool {
+// namesThisMachine tells whether somebody who asked for this name or address asked his own machine: browsers take every name below
+// localhost for that without asking anybody (RFC 6761, 6.3). A program that calls such a name may be led elsewhere: see
+// identity's checkAddress, which does not take them.
+func namesThisMachine(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

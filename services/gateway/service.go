@@ -144,7 +144,7 @@ func New(cfg Config, deps host.Deps) (*Service, error) {
 		crossOrigin: http.NewCrossOriginProtection(),
 	}
 	s.hostname, _, _ = net.SplitHostPort(cfg.Address) // validate looked at it
-	s.loopback = isLoopback(s.hostname)
+	s.loopback = namesThisMachine(s.hostname)
 	if deps.Client != nil {
 		s.transport = deps.Client.Transport
 	}
