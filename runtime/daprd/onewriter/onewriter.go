@@ -5,7 +5,7 @@
 // takes, and is overtaken by those who come later. Contrib's component (v1.18.3) gives every request a connection of its own. Behind this
 // package a sidecar's writes wait for each other in order and without sleeping; those of several sidecars still meet in the file.
 //
-// Reads do not wait: in WAL mode they never did. New keys are written by a statement that is prepared once (create.go).
+// Reads do not wait: in WAL mode they never did. New keys are written by a statement of our own (create.go).
 package onewriter
 
 import (
