@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sidecart/sidecart/services/gateway/contracts"
@@ -13,8 +14,8 @@ import (
 // neighbours are the services of others that the rules name. The watcher of the rules alone calls it, one call at a time.
 type neighbours struct {
 	conn    foreign.Conn
-	checked *rules.File           // what check last found good
-	opened  []*contracts.Contract // of that
+	checked *rules.File           // that check last looked at
+	opened  []*contracts.Contract // of that, if nothing is wrong with it
 	inUse   []*contracts.Contract
 }
 
@@ -28,7 +29,7 @@ func (n *neighbours) check(f *rules.File, own []string, book *contracts.Book) (*
 	say := func(name, message string) {
 		bad = append(bad, fault.Fault{Place: fault.At("services", name), Message: message})
 	}
-	for name := range f.Services {
+	for _, name := range slices.Sorted(maps.Keys(f.Services)) {
 		if name == Name || slices.Contains(own, name) {
 			say(name, "is a service of the shop, which tells its contract itself")
 		}
