@@ -164,7 +164,7 @@ func TestTheContextEndsEverything(t *testing.T) {
 	server := (&mailServer{onText: func(*gosmtp.Conn) error {
 		reached <- struct{}{}
 		<-hold
-		return hangUpLater
+		return tooLate
 	}}).start(t, false, false)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
 	require.NoError(t, err)
@@ -202,8 +202,10 @@ func TestTheContextEndsEverything(t *testing.T) {
 	})
 }
 
-var hangUpLater = &gosmtp.SMTPError{Code: 451, Message: "too late"}
+// tooLate is the answer to who has gone.
+var tooLate = &gosmtp.SMTPError{Code: 451, Message: "too late"}
 
+// within is what ended comes to.
 func within(t *testing.T, ended chan error) error {
 	t.Helper()
 	select {
