@@ -13,8 +13,8 @@ import (
 	"github.com/sidecart/sidecart/runtime/servers"
 )
 
-// TestSidecarStartsWithoutBroker: a shop whose sidecar dies while the broker is away sells on at once, and gets its events again when
-// the broker is back.
+// TestSidecarStartsWithoutBroker: a shop whose order service loses its sidecar while the broker is away sells on at once, and the events to and
+// from that service come again when the broker is back.
 func TestSidecarStartsWithoutBroker(t *testing.T) {
 	harness.SkipIfShort(t)
 	for set, broker := range map[string]string{embedded: "broker", "postgres": "rabbitmq", "kafka": "kafka"} {
@@ -23,11 +23,11 @@ func TestSidecarStartsWithoutBroker(t *testing.T) {
 			if _, err := servers.Check(setFolder(set), os.Getenv); err != nil {
 				cannotRun(t, err)
 			}
-			s := harness.Open(t, harness.One, append(chaos.Options(), harness.WithSet(set))...)
+			s := harness.Open(t, harness.Split, append(chaos.Options(), harness.WithSet(set))...)
 			sku := stocked(t, s, 10)
 			require.NoError(t, s.Stack.KillProcess(t.Context(), broker))
-			s.Kill(t, "sidecart.daprd")
-			require.NoError(t, s.Stack.Ready(t.Context(), "sidecart.daprd"))
+			s.Kill(t, "order.daprd")
+			require.NoError(t, s.Stack.Ready(t.Context(), "order.daprd"))
 			o, err := insist(t.Context(), func() (client.Order, error) { return s.Place(t.Context(), "without", basket(sku, 1)) })
 			require.NoError(t, err)
 			require.NoError(t, s.Pay(t.Context(), o.ID, "card"))
