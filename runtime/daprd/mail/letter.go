@@ -93,7 +93,7 @@ func compose(usually smtp.Metadata, req *bindings.InvokeRequest) (letter, error)
 func address(msg *gomail.Msg, said smtp.Metadata) (letter, error) {
 	from, err := mail.ParseAddress(said.EmailFrom)
 	if err != nil {
-		return letter{}, fmt.Errorf("emailFrom is not an address: %w", err)
+		return letter{}, errors.New("emailFrom is not an address") // err may repeat what stands there
 	}
 	msg.FromMailAddress(from)
 	domain := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
@@ -110,7 +110,7 @@ func address(msg *gomail.Msg, said smtp.Metadata) (letter, error) {
 		for _, one := range strings.Split(kind.list, ";") {
 			parsed, err := mail.ParseAddress(one)
 			if err != nil {
-				return letter{}, fmt.Errorf("%s has what is not an address: %w", kind.field, err)
+				return letter{}, fmt.Errorf("%s has what is not an address", kind.field)
 			}
 			all = append(all, parsed)
 			if to := bracketed(parsed); !slices.Contains(l.to, to) {

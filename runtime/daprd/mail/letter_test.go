@@ -130,6 +130,8 @@ func TestNothingIsSmuggledIntoAMail(t *testing.T) {
 		"too many":               {many, "more than 20 headers"},
 		"line end in an address": {[]string{"emailTo", "b@example.invalid>\r\nRCPT TO:<evil@example.invalid"}, "emailTo has what is not an address"},
 		"line end in a sender":   {[]string{"emailFrom", "a@example.invalid\r\nDATA"}, "emailFrom is not an address"},
+		"no separator":           {[]string{"emailTo", "b@example.invalid evil@example.invalid"}, "emailTo has what is not an address"},
+		"two senders":            {[]string{"emailFrom", "a@example.invalid, evil@example.invalid"}, "emailFrom is not an address"},
 		"an empty copy":          {[]string{"emailCC", "c@example.invalid;"}, "emailCC has what is not an address"},
 		"a priority in words":    {[]string{"priority", "high"}, "priority is not a number"},
 	} {
@@ -137,6 +139,7 @@ func TestNothingIsSmuggledIntoAMail(t *testing.T) {
 			_, err := b.Invoke(t.Context(), request("b@example.invalid", c.more...))
 			require.ErrorContains(t, err, "smtp binding error: ")
 			require.ErrorContains(t, err, c.says)
+			assert.NotContains(t, err.Error(), "evil@", "an error may be logged")
 		})
 	}
 	assert.Zero(t, server.opened.Load(), "nobody was asked")
