@@ -16,7 +16,7 @@ import (
 const sendWithin = time.Minute
 
 // New returns the binding; Init makes it usable. Invoke may be called from any
-// goroutine, Close when no Invoke is under way.
+// goroutine, Close at any time: mails under way are still sent.
 func New(log logger.Logger) bindings.OutputBinding {
 	return &binding{OutputBinding: smtp.NewSMTP(log), log: log}
 }

@@ -82,6 +82,33 @@ func TestConnectionsAreKeptWithinLimits(t *testing.T) {
 	require.Eventually(t, func() bool { return server.open.Load() == 0 }, patience, checkEvery, "idle for too long")
 }
 
+// TestClosingLetsAMailUnderWayEnd: Dapr closes a component that changes without asking who uses it.
+func TestClosingLetsAMailUnderWayEnd(t *testing.T) {
+	reached, hold := make(chan struct{}), make(chan struct{})
+	server := (&mailServer{onStored: func(*gosmtp.Conn) error {
+		close(reached)
+		<-hold
+		return nil
+	}}).start(t, false, false)
+	b := server.bind(t)
+	var used *conn
+	dial := b.pool.dial
+	b.pool.dial = func(ctx context.Context) (c *conn, err error) {
+		used, err = dial(ctx)
+		return used, err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := b.Invoke(t.Context(), request("b@example.invalid"))
+		ended <- err
+	}()
+	<-reached
+	require.NoError(t, b.Close())
+	close(hold)
+	require.NoError(t, within(t, ended))
+	require.ErrorIs(t, used.raw.SetDeadline(time.Time{}), net.ErrClosed, "nobody is left to end it")
+}
+
 // TestAKeptConnectionThatIsLost is replaced once, as long as nothing of the mail's text was sent.
 func TestAKeptConnectionThatIsLost(t *testing.T) {
 	var misbehave atomic.Pointer[string]

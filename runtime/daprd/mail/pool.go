@@ -93,9 +93,9 @@ func (p *pool) keep(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case c.spent:
+	case c.spent, p.closed: // close waits for no goodbye that begins after it
 		c.drop()
-	case p.closed, c.mails >= p.limits.mails:
+	case c.mails >= p.limits.mails:
 		p.goodbyes.Go(c.quit)
 	default:
 		p.idle = append(p.idle, c)
@@ -113,7 +113,7 @@ func (p *pool) retire(c *conn) {
 	}
 }
 
-// close ends the connections that wait. No mail may be under way.
+// close ends the connections that wait, and those of mails under way when these are sent.
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true
