@@ -233,17 +233,18 @@ func (f *field) parse(text string, empty func() protoreflect.Value) (v protorefl
 
 func (f *field) parseTime(text string, empty func() protoreflect.Value) (protoreflect.Value, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
+	at := timestamppb.New(t)
+	if err != nil || at.CheckValid() != nil { // years 1 to 9999
 		return protoreflect.Value{}, errors.New("must be a time in RFC 3339")
 	}
 	v := empty()
 	if stamp, ok := v.Message().Interface().(*timestamppb.Timestamp); ok {
-		stamp.Seconds, stamp.Nanos = t.Unix(), int32(t.Nanosecond()) //nolint:gosec // below 1e9
+		stamp.Seconds, stamp.Nanos = at.Seconds, at.Nanos
 		return v, nil
 	}
 	fields := v.Message().Descriptor().Fields()
-	v.Message().Set(fields.ByName("seconds"), protoreflect.ValueOfInt64(t.Unix()))
-	v.Message().Set(fields.ByName("nanos"), protoreflect.ValueOfInt32(int32(t.Nanosecond()))) //nolint:gosec // below 1e9
+	v.Message().Set(fields.ByName("seconds"), protoreflect.ValueOfInt64(at.Seconds))
+	v.Message().Set(fields.ByName("nanos"), protoreflect.ValueOfInt32(at.Nanos))
 	return v, nil
 }
 
