@@ -341,6 +341,28 @@ func TestBothWaysGiveBackWhatWentIn(t *testing.T) {
 	}
 }
 
+// TestHeadersThatGRPCCannotCarry: anybody can send one, and it would count as a failure of the service.
+func TestHeadersThatGRPCCannotCarry(t *testing.T) {
+	var seen kept
+	transport := NewTransport(to(dial(t, door(&seen, 200, orderJSON), Config{})), bindings(t))
+	ask := func(name, value string) *http.Response {
+		r := httptest.NewRequest("POST", "http://order/v1/orders/o-1/cancel", nil)
+		r.Header = http.Header{name: {value}, "X-Plain": {"a ~"}}
+		resp, err := transport.RoundTrip(r)
+		require.NoError(t, err)
+		return resp
+	}
+	for name, value := range map[string]string{"X-City": "K\u00f6ln", "X-Raw": "K\xf6ln", "X-Tab": "a\tb", "X!Odd": "1"} {
+		seen = kept{}
+		require.Equal(t, 200, ask(name, value).StatusCode, name)
+		assert.Equal(t, "a ~", seen.Header.Get("X-Plain"))
+		assert.NotContains(t, seen.Header, name)
+	}
+	seen = kept{}
+	assert.Equal(t, 400, ask("Idempotency-Key", "K\u00f6ln").StatusCode)
+	assert.Nil(t, seen.Request, "never without a key that was given")
+}
+
 // shelf is a service that speaks nothing but gRPC.
 type shelf struct {
 	inventorypb.UnimplementedInventoryServiceServer

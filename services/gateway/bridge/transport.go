@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return problem(r, errs.From(err), nil), nil
 	}
 	md := metadataOf(r.Header)
+	if r.Header.Get(idempotencyKey) != "" && md.Get(idempotencyKey) == nil {
+		return problem(r, errs.InvalidField(idempotencyKey, "must be printable ASCII characters"), nil), nil // without it a repeat would be a second one
+	}
 	own := http.Header{}
 	httpx.Propagate(r.Context(), own)
 	for name, values := range own {
@@ -168,16 +172,30 @@ func set(m protoreflect.Message, f *field, text string) error {
 	return err
 }
 
-// metadataOf makes a call's metadata of a request's headers.
+// idempotencyKey is the header by which a service knows a repeat.
+const idempotencyKey = "Idempotency-Key"
+
+// metadataOf makes a call's metadata of a request's headers, without those that gRPC cannot carry: it fails a whole call for one such,
+// and anybody can send one, or have a proxy that adds the name of a city.
 func metadataOf(h http.Header) metadata.MD {
 	md := make(metadata.MD, len(h))
 	for name, values := range h {
 		key := strings.ToLower(name)
-		if !notHeaders[key] && key != "user-agent" && !strings.HasPrefix(key, "grpc-") && !strings.HasSuffix(key, "-bin") {
+		if !notHeaders[key] && key != "user-agent" && !strings.HasPrefix(key, "grpc-") && !strings.HasSuffix(key, "-bin") && carried(key, values) {
 			md[key] = values
 		}
 	}
 	return md
+}
+
+// carried tells whether gRPC takes this as metadata: names of a-z 0-9 - _ . and values of printable ASCII (its PROTOCOL-HTTP2.md,
+// Custom-Metadata).
+func carried(key string, values []string) bool {
+	return !strings.ContainsFunc(key, func(c rune) bool {
+		return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.'
+	}) && !slices.ContainsFunc(values, func(v string) bool {
+		return strings.ContainsFunc(v, func(c rune) bool { return c < ' ' || c > '~' })
+	})
 }
 
 // headerOf makes headers of a call's metadata.
