@@ -110,7 +110,6 @@ func open(name string, g GRPC, conn Conn) (*contracts.Contract, []fault.Fault) {
 	if err != nil {
 		return nil, at("contract", err)
 	}
-	var bindings []*bridge.Binding
 	var wrong []error
 	for _, o := range contract.Operations() {
 		b, err := bridge.Find(files, o.Method, o.Template)
@@ -121,15 +120,12 @@ func open(name string, g GRPC, conn Conn) (*contracts.Contract, []fault.Fault) {
 			wrong = append(wrong, fmt.Errorf("%s: has no operationId, by which rules could name it", o))
 		case err != nil:
 			wrong = append(wrong, fmt.Errorf("%s: %w", o, err))
+		default: // a way of its own, so that nobody who may call this operation reaches another one's method by its path
+			o.Via = bridge.NewTransport(conn, []*bridge.Binding{b})
 		}
-		bindings = append(bindings, b)
 	}
 	if len(wrong) > 0 {
 		return nil, at("contract", errors.Join(wrong...))
-	}
-	via := bridge.NewTransport(conn, bindings)
-	for _, o := range contract.Operations() {
-		o.Via = via
 	}
 	return contract, nil
 }

@@ -1,13 +1,18 @@
 package foreign
 
 import (
+	"context"
+	"errors"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 
 	"github.com/sidecart/sidecart/services/gateway/foreign/foreigntest"
 )
@@ -49,6 +54,37 @@ func TestAServiceIsOpenedAsItsContractSays(t *testing.T) {
 		assert.Equal(t, "shelf", o.Service)
 		assert.NotNil(t, o.Via, o)
 	}
+}
+
+// The gateway has judged who may call the operation: no path that a caller writes may lead to the method of another one.
+func TestAnOperationLeadsToItsOwnMethodAlone(t *testing.T) {
+	dir := t.TempDir()
+	var asked []string
+	opened, faults := Open(Config{"shelf": {GRPC: GRPC{foreigntest.Contract(t, dir, inventory, nil), foreigntest.Descriptors(t, dir)}}},
+		func(string) grpc.ClientConnInterface { return noted{&asked} })
+	require.Empty(t, faults)
+	for _, o := range opened[0].Operations() {
+		asked = nil
+		for _, other := range opened[0].Operations() {
+			resp, err := o.Via.RoundTrip(httptest.NewRequest(other.Method, strings.NewReplacer("{", "", "}", "").Replace(other.Template), strings.NewReader("{}")))
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+		}
+		require.Len(t, asked, 1, o)
+		assert.True(t, strings.EqualFold(path.Base(asked[0]), o.ID), "%s: %s", o, asked)
+	}
+}
+
+// noted notes which methods are called.
+type noted struct{ methods *[]string }
+
+func (n noted) Invoke(_ context.Context, method string, _, _ any, _ ...grpc.CallOption) error {
+	*n.methods = append(*n.methods, method)
+	return nil
+}
+
+func (noted) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, errors.New("none is wanted")
 }
 
 // Everything that may be wrong with the files is a fault of the key that names them, and nothing is opened beside.
