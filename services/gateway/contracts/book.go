@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
 // errNoContract says that a service has no public part.
@@ -50,6 +47,7 @@ type Book struct {
 	entries map[string]*entry
 	extra   Extra
 	given   []*Contract // by the operator, after those of the services
+	unfit   *Refusal    // of those given, which are left out of the Set; nil: they are in it
 }
 
 // entry is what is known of one service.
@@ -76,7 +74,7 @@ func NewBook(cfg Config, deps Deps) (*Book, error) {
 	for _, name := range cfg.Services {
 		b.entries[name] = &entry{}
 	}
-	return b, b.adopt()
+	return b, b.adopt(nil)
 }
 
 // Set is what is in use now.
@@ -218,9 +216,18 @@ func (b *Book) refuse(e *entry, c *Contract, why Refusal, name string) bool {
 	return false
 }
 
-// swap makes the Set anew. If that cannot be done, everything that has changed is refused and as it was before.
+// swap makes the Set anew. If that cannot be done, everything that has changed is refused and as it was before. What the operator gives
+// was judged by the contracts of its time, at the start by none: it must not cost the shop's services theirs, and is left out if it does
+// not go together with them.
 func (b *Book) swap(before map[string]entry) {
-	if err := b.adopt(); err != nil {
+	err := b.adopt(b.given)
+	if why := err; err != nil && len(b.given) > 0 {
+		if err = b.adopt(nil); err == nil {
+			b.unfit = &Refusal{At: b.deps.Now(), Reasons: []string{"does not go together with the contracts of the shop: " + why.Error()}}
+			b.deps.Log.Error("the contracts that gateway.yaml gives do not go together with those of the shop and are left out", "error", why)
+		}
+	}
+	if err != nil {
 		for name, was := range before {
 			e := b.entries[name]
 			why := Refusal{Reasons: []string{"does not go together with the other contracts: " + err.Error()}}
@@ -256,12 +263,13 @@ func (b *Book) told() (list []*Contract, missing []string) {
 	return list, missing
 }
 
-// adopt makes the Set of everything that is known; b.mu is held.
-func (b *Book) adopt() error {
+// adopt makes the Set of everything that is known, and of what the operator gives; b.mu is held.
+func (b *Book) adopt(given []*Contract) error {
 	list, missing := b.told()
-	set, err := NewSet(append(list, b.given...), b.extra, missing, b.cfg.Base)
+	set, err := NewSet(append(list, given...), b.extra, missing, b.cfg.Base)
 	if err == nil {
 		b.set.Store(set)
+		b.unfit = nil
 	}
 	return err
 }
@@ -281,45 +289,9 @@ func (b *Book) Extend(given []*Contract, extra Extra) error {
 	defer b.mu.Unlock()
 	wasGiven, wasExtra := b.given, b.extra
 	b.given, b.extra = given, extra
-	err := b.adopt()
+	err := b.adopt(given)
 	if err != nil {
 		b.given, b.extra = wasGiven, wasExtra
 	}
 	return err
-}
-
-// fetched is what came of asking a service.
-type fetched struct {
-	raw  []byte
-	etag string // the service's own; "" if it gives none
-	same bool   // nothing has changed since the ETag that was asked with
-	err  error
-}
-
-func (b *Book) fetch(ctx context.Context, service, asked string) (f fetched) {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.AskWithin)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+service+"/openapi.yaml", nil)
-	if err != nil {
-		return fetched{err: err}
-	}
-	if asked != "" {
-		req.Header.Set("If-None-Match", asked)
-	}
-	resp, err := b.deps.Client.Do(req)
-	if err != nil {
-		return fetched{err: err}
-	}
-	defer func() { _ = resp.Body.Close() }()
-	switch {
-	case resp.StatusCode == http.StatusNotModified && asked != "":
-		return fetched{same: true}
-	case resp.StatusCode == http.StatusNotFound && httpx.IsProblem(resp):
-		return fetched{err: errNoContract}
-	case resp.StatusCode != http.StatusOK:
-		return fetched{err: fmt.Errorf("answer %d", resp.StatusCode)}
-	}
-	f.etag = resp.Header.Get("ETag")
-	f.raw, f.err = io.ReadAll(io.LimitReader(resp.Body, maxContractBytes+1))
-	return f
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -158,4 +159,32 @@ func TestWhatTheGatewayOffersBeside(t *testing.T) {
 	s.tell("stall", strings.Replace(stall, "1.4.0", "1.5.0", 1))
 	b.Learn(t.Context())
 	assert.NotNil(t, b.Set().Operation("teaScreen"), "it stays when contracts change")
+}
+
+// TestWhatTheOperatorGivesCostsTheShopNothing: a gateway that starts judges what it is given before it knows the shop's contracts.
+func TestWhatTheOperatorGivesCostsTheShopNothing(t *testing.T) {
+	const beside = "openapi: 3.0.3\ninfo: {title: Beside, version: 1.0.0}\npaths:\n  /v1/teas/{leaf}:\n    post:\n      operationId: steep\n      x-roles: [anyone]\n" +
+		"      parameters: [{name: leaf, in: path, required: true, schema: {type: string}}]\n      responses: {'200': {description: ok}}\n"
+	s := &tellers{texts: map[string]string{}}
+	b := bookOf(t, s, "stall")
+	given, err := Read("beside", []byte(beside))
+	require.NoError(t, err)
+	require.NoError(t, b.Extend([]*Contract{given}, nil))
+	require.NotNil(t, b.Set().Operation("steep"))
+
+	s.tell("stall", stall) // with /v1/teas/{tea}, which cannot be in one document with /v1/teas/{leaf}
+	require.True(t, b.Learn(t.Context()))
+	assert.NotNil(t, b.Set().Operation("listTeas"))
+	assert.Nil(t, b.Set().Operation("steep"))
+	assert.Equal(t, stateCurrent, b.Report()[0].State)
+	left := b.Report()[1]
+	assert.Equal(t, "beside refused 0", left.Service+" "+left.State+" "+strconv.Itoa(left.Operations))
+	assert.Contains(t, left.Refused.Reasons[0], "conflicting paths")
+
+	require.Error(t, b.Extend([]*Contract{given}, nil), "now it is known")
+	given, err = Read("beside", []byte(strings.ReplaceAll(beside, "leaf", "tea")))
+	require.NoError(t, err)
+	require.NoError(t, b.Extend([]*Contract{given}, nil))
+	assert.NotNil(t, b.Set().Operation("steep"))
+	assert.Equal(t, stateCurrent, b.Report()[1].State)
 }

@@ -30,7 +30,7 @@ const (
 	stateMissing = "missing" // the service has not told it yet
 	stateNone    = "none"    // the service has no public part
 	stateCurrent = "current"
-	stateRefused = "refused" // a newer one was refused; the one in use is older
+	stateRefused = "refused" // a newer one was refused, the one in use is older; given by the operator: none is in use
 )
 
 // Report tells of every service, in the order of the configuration, and then of those whose contracts the operator gives.
@@ -54,7 +54,11 @@ func (b *Book) Report() []Status {
 		out = append(out, s)
 	}
 	for _, c := range b.given {
-		out = append(out, Status{Service: c.Service, State: stateCurrent, Version: c.Version, ETag: c.ETag, Operations: len(c.ops)})
+		s := Status{Service: c.Service, State: stateCurrent, Version: c.Version, ETag: c.ETag, Operations: len(c.ops)}
+		if b.unfit != nil {
+			s.State, s.Operations, s.Refused = stateRefused, 0, &Refusal{At: b.unfit.At, Version: c.Version, ETag: c.ETag, Reasons: b.unfit.Reasons}
+		}
+		out = append(out, s)
 	}
 	return out
 }
