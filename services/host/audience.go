@@ -14,12 +14,13 @@ const listensFor = time.Minute
 // asked for through the sidecar lately. Followers in this process ask without a sidecar. One that begins elsewhere is heard of with its first
 // question; what was committed before that, it finds by the answer. It is safe for concurrent use.
 type audience struct {
-	now   func() time.Time
-	asked map[string]*atomic.Pointer[time.Time] // by service of this host; the map is not changed any more
+	now     func() time.Time
+	asked   map[string]*atomic.Pointer[time.Time] // by service of this host; the map is not changed any more
+	release bool                                  // of a service beside another: followers ask the app that has the service's name, and never this one
 }
 
-func newAudience(services []string, now func() time.Time) *audience {
-	a := &audience{now: now, asked: map[string]*atomic.Pointer[time.Time]{}}
+func newAudience(app string, services []string, now func() time.Time) *audience {
+	a := &audience{now: now, asked: map[string]*atomic.Pointer[time.Time]{}, release: app != "" && len(services) == 1 && services[0] != app}
 	for _, name := range services {
 		a.asked[name] = &atomic.Pointer[time.Time]{}
 	}
@@ -38,8 +39,11 @@ func (a *audience) note(path string) {
 	}
 }
 
-// elsewhere tells whether a service of this host is followed in other processes.
+// elsewhere tells whether a service of this host is followed in other processes, or may be and nothing here would show it.
 func (a *audience) elsewhere(service string) bool {
+	if a.release {
+		return true
+	}
 	at := a.asked[service].Load()
 	return at != nil && a.now().Sub(*at) < listensFor
 }

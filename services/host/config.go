@@ -20,6 +20,7 @@ import (
 type Config struct {
 	ListenHost     string        // address of the app and internal listeners; default 127.0.0.1
 	InternalHost   string        // address of the internal listener alone; default ListenHost
+	App            string        // APP_ID, by which other apps' sidecars find this one
 	AppPort        int           // APP_PORT; 0 takes a free one
 	InternalPort   int           // metrics, health, profiles; 0 takes a free one
 	AppToken       string        // APP_API_TOKEN: what the sidecar must show; "" asks for none and says so in the log

@@ -73,7 +73,7 @@ func New(cfg Config, out Outside, factories ...Named) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, out: out, metrics: own, moves: map[string]*move{}, gate: newGate(), addresses: addresses{open: make(chan struct{})}}
 	h.calls = newTransport(cfg, out.Log)
-	h.audience = newAudience(names, out.Now)
+	h.audience = newAudience(cfg.App, names, out.Now)
 	process := out.NewID() // names this start of the process
 	var err error
 	if h.vitals, err = vitals.New(cfg.Vitals, vitals.Deps{Now: out.Now, ID: process, Log: out.Log, Metrics: own}); err != nil {

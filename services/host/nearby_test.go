@@ -81,6 +81,24 @@ func TestPublishedIsWhatOthersFollow(t *testing.T) {
 	}
 }
 
+// Followers ask the app that has the service's name: of a release beside it (order-canary) they never ask, and must hear of what it commits.
+func TestAReleasePublishesUnasked(t *testing.T) {
+	for app, published := range map[string]int{"order-canary": 1, "order": 0, "": 0} {
+		beside := newTwoBrokers(journaltest.NewStore())
+		order := &fakeService{name: "order"}
+		_, err := New(Config{App: app}, Outside{Sidecar: beside}, order.named())
+		require.NoError(t, err)
+		require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}))
+		assert.Len(t, beside.got, published, "app %q", app)
+	}
+	beside := newTwoBrokers(journaltest.NewStore())
+	order, payment := &fakeService{name: "order"}, &fakeService{name: "payment"}
+	_, err := New(Config{App: "shop"}, Outside{Sidecar: beside}, order.named(), payment.named())
+	require.NoError(t, err)
+	require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}))
+	assert.Empty(t, beside.got, "all services in one app, whatever its name")
+}
+
 func TestEverythingIsPublishedIfSo(t *testing.T) {
 	beside := newTwoBrokers(journaltest.NewStore())
 	order := &fakeService{name: "order"}

@@ -51,6 +51,11 @@ var deliveryMutants = []mutant{
 		edits: []edit{{"asked.Store(&now)", "_, _ = asked, now"}},
 	},
 	{
+		name: "a-release-tells-nobody", file: "host/audience.go", suite: "host", run: "^TestAReleasePublishesUnasked$",
+		why:   "what a canary commits is heard of two seconds late, and it is judged by that",
+		edits: []edit{{"if a.release {", "if false {"}},
+	},
+	{
 		name: "those-in-the-process-count-as-elsewhere", file: "host/nearby.go", suite: "host", run: "^TestPublishedIsWhatOthersFollow$",
 		why:   "everything is published for nobody, at an eighth of what an order costs",
 		edits: []edit{{"!n.host.audience.elsewhere(n.service)", "len(n.host.topics) < 0"}},

@@ -18,7 +18,6 @@ import (
 
 // config is everything that the environment can say. Zero values are the defaults of whoever uses them.
 type config struct {
-	appID          string
 	logLevel       slog.Level
 	otlp           string
 	host           host.Config
@@ -62,7 +61,7 @@ type value interface {
 // table is the one place where variables meet fields.
 func (c *config) table() []setting {
 	return []setting{
-		{"APP_ID", "this app's Dapr id, for logs and traces", text{&c.appID}},
+		{"APP_ID", "this app's Dapr id: for logs, for traces, and to tell a release from the service beside it", text{&c.host.App}},
 		{"APP_PORT", "where the sidecar reaches this app; unset: a free port", number{&c.host.AppPort, 0, 65535}},
 		{"APP_API_TOKEN", "what the sidecar must show", text{&c.host.AppToken}},
 		{"DAPR_HTTP_PORT", "the sidecar's HTTP API", number{&c.host.DaprHTTPPort, 1, 65535}},
@@ -115,8 +114,8 @@ func (c *config) load(getenv func(string) string) error {
 	if c.sidecar.GRPCPort == 0 && len(wrong) == 0 {
 		wrong = append(wrong, errors.New("DAPR_GRPC_PORT is not set: start this beside a sidecar, with scripts/up or dapr run"))
 	}
-	if c.appID == "" {
-		c.appID = "sidecart"
+	if c.host.App == "" {
+		c.host.App = "sidecart"
 	}
 	c.sidecar.HTTPPort, c.host.DaprToken = c.host.DaprHTTPPort, c.sidecar.Token
 	if err := errors.Join(wrong...); err != nil {

@@ -83,10 +83,10 @@ func choose(asked string) ([]string, error) {
 // serve wires the process together and runs it until the command's context ends.
 func serve(cmd *cobra.Command, c config, chosen []string) error {
 	ctx := cmd.Context()
-	log := telemetry.NewLogger(cmd.ErrOrStderr(), c.logLevel).With(slog.String("app", c.appID))
+	log := telemetry.NewLogger(cmd.ErrOrStderr(), c.logLevel).With(slog.String("app", c.host.App))
 	quietLibraries(log)
 	c.log(log, chosen)
-	tracer, flush, err := telemetry.NewTracer(ctx, telemetry.TracingConfig{Endpoint: c.otlp, Service: c.appID, Version: versionText()})
+	tracer, flush, err := telemetry.NewTracer(ctx, telemetry.TracingConfig{Endpoint: c.otlp, Service: c.host.App, Version: versionText()})
 	if err != nil {
 		return &configError{err}
 	}
