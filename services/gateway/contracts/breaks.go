@@ -77,6 +77,9 @@ func (b *breaks) operation(was, now *Operation) {
 			b.add(where, "is now for "+role+", too")
 		}
 	}
+	if now.Silent && !was.Silent { // a gateway beside a release from before accounts would let in anybody: see Config.Beside
+		b.add(where, "no longer says who may call it")
+	}
 	if now.ID != was.ID && was.ID != "" {
 		b.add(where, fmt.Sprintf("is called %q and no longer %q, which rules name", now.ID, was.ID))
 	}

@@ -116,6 +116,11 @@ func TestWhatSaysNothingOfRolesTakesNoneAway(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, Breaks(before, after))
 	assert.NotEmpty(t, Breaks(after, before))
+
+	// Operators are those who may where nothing is said, but not only they everywhere.
+	operators, err := Read("stall", []byte(strings.NewReplacer("[anyone]", "[operator]", "[operator, service]", "[operator]").Replace(stall)))
+	require.NoError(t, err)
+	assert.Contains(t, Breaks(operators, before), "GET /v1/teas no longer says who may call it")
 }
 
 func TestVersionsHaveAFirstNumber(t *testing.T) {
