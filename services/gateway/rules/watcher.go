@@ -53,7 +53,7 @@ type Watcher struct {
 	mu        sync.Mutex // held while rules are put into use
 	status    Status
 	seen      digest   // what was last used or refused
-	named     []string // files that the document so named, which are looked at with it
+	named     []string // files that the last readable document named; they are looked at with it
 	unsettled digest   // of a file that has changed and may still be being written
 	item      string   // of the store, "" if it has none
 }
@@ -63,7 +63,7 @@ type digest [sha256.Size]byte
 // Status is what GET /v1/ops/rules tells.
 type Status struct {
 	Source  string    `json:"source"` // of what is in use: a path, "configuration/gateway.yaml", or "none"
-	Digest  string    `json:"digest"` // of its text, the first 12 hexadecimal digits of SHA-256
+	Digest  string    `json:"digest"` // of its text and of the files that it names, the first 12 hexadecimal digits of SHA-256
 	Since   time.Time `json:"since"`
 	Routes  int       `json:"routes"` // that it has rules for
 	Refused *Refusal  `json:"refused,omitempty"`
@@ -136,11 +136,11 @@ func (w *Watcher) Load() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.named = d.File.Services.Files()
+	w.seen = w.digest(text) // before they are read for use, as in consider
 	if faults := w.objections(d); len(faults) > 0 {
 		return &Faults{Source: w.cfg.Path, List: faults}
 	}
-	w.named = d.File.Services.Files()
-	w.seen = w.digest(text)
 	w.use(d, w.cfg.Path)
 	return nil
 }
@@ -183,7 +183,8 @@ func (w *Watcher) Run(ctx context.Context) {
 }
 
 // look compares what is there with what was last seen and puts it into use. A file that has changed is taken at the second look that
-// finds it the same, unless atOnce: at the first, an editor may have written half of it, which may well be good YAML.
+// finds it the same, unless atOnce: at the first, an editor may have written half of it, which may well be good YAML. The store, whose
+// items are whole, nudges.
 func (w *Watcher) look(atOnce bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -204,7 +205,7 @@ func (w *Watcher) look(atOnce bool) {
 		w.unsettled = digest{}
 		return
 	}
-	if source != storeName && !atOnce && now != w.unsettled {
+	if !atOnce && now != w.unsettled {
 		w.unsettled = now
 		return
 	}

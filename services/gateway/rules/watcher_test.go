@@ -157,6 +157,31 @@ func TestALinkBehindALink(t *testing.T) {
 	assert.Equal(t, []int{1, 2}, p.routes())
 }
 
+// Files that rules name are written by somebody, too, also where the rules themselves come from the store.
+func TestAFileThatRulesOfTheStoreNameIsWaitedFor(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pricing.yaml")
+	write(t, file, "whole")
+	w, err := New(Config{}, Deps{Store: &shelf{value: "version: 1\nservices: {pricing: {grpc: {contract: " + file + ", descriptors: " + file + "}}}\n"}})
+	require.NoError(t, err)
+	p := &part{}
+	p.join(w)
+	require.NoError(t, w.Load())
+	require.Equal(t, storeUsed, w.askStore(t.Context()))
+	require.Len(t, w.nudge, 1)
+	w.look(true)
+	used := len(p.routes())
+	write(t, file, "half")
+	w.look(false)
+	assert.Len(t, p.routes(), used)
+	write(t, file, "half and half")
+	w.look(false)
+	assert.Len(t, p.routes(), used, "it changes still")
+	w.look(false)
+	assert.Len(t, p.routes(), used+1)
+	w.look(false)
+	assert.Len(t, p.routes(), used+1, "once")
+}
+
 // shelf is a configuration store that can be changed and taken away.
 type shelf struct {
 	mu      sync.Mutex
