@@ -13,7 +13,7 @@ import (
 
 // neighbours are the services of others that the rules name. The watcher of the rules alone calls it, one call at a time.
 type neighbours struct {
-	conn    foreign.Conn
+	conn    foreign.Conn          // nil: there is no sidecar
 	checked *rules.File           // that check last looked at
 	opened  []*contracts.Contract // of that, if nothing is wrong with it
 	inUse   []*contracts.Contract
@@ -33,6 +33,9 @@ func (n *neighbours) check(f *rules.File, own []string, book *contracts.Book) (*
 		if name == Name || slices.Contains(own, name) {
 			say(name, "is a service of the shop, which tells its contract itself")
 		}
+	}
+	if n.conn == nil && len(f.Services) > 0 {
+		bad = append(bad, fault.Fault{Place: fault.At("services"), Message: "are reached through a sidecar, and there is none"})
 	}
 	opened, faults := foreign.Open(f.Services, n.conn)
 	for _, found := range faults {

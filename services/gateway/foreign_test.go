@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/gateway/foreign"
 	"github.com/sidecart/sidecart/services/gateway/foreign/foreigntest"
+	"github.com/sidecart/sidecart/services/host"
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/sidecar/daprd"
@@ -116,6 +118,14 @@ func TestServicesOfOthersChangeWhole(t *testing.T) {
 	write(t, path, "version: 1\n")
 	s.Reload()
 	require.Eventually(t, func() bool { return ask(s, "GET", "/v1/inventory/mug", "").Code == http.StatusNotFound }, 10*time.Second, time.Millisecond)
+}
+
+func TestWithoutASidecarThereAreNoServicesOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "gateway.yaml")
+	write(t, path, beside(foreigntest.Contract(t, dir, "../inventory", nil), foreigntest.Descriptors(t, dir), ""))
+	_, err := New(Config{Address: "127.0.0.1:0", RulesPath: path, Services: []string{"shop"}}, host.Deps{Now: time.Now, Log: slog.New(slog.DiscardHandler), Client: &http.Client{}})
+	require.ErrorContains(t, err, "/services: are reached through a sidecar, and there is none")
 }
 
 // TestAServiceThatSpeaksGRPCIsReachedThroughSidecars has real sidecars between the gateway and the service.
