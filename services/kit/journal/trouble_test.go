@@ -184,6 +184,7 @@ func TestPublishing(t *testing.T) {
 					return errors.New("no broker")
 				}
 				assert.JSONEq(t, string(store.Value(fmt.Sprintf("test/journal/0/%d", s.Seq))), string(encoded))
+				assert.Nil(t, s.Events, "their memory is the next batch's")
 				announced = append(announced, s)
 				return nil
 			}
