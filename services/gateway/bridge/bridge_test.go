@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,12 +41,17 @@ func bindings(t testing.TB) []*Binding {
 
 // dial serves door over gRPC on a connection in memory.
 func dial(t testing.TB, door http.Handler, cfg Config) *grpc.ClientConn {
+	return dialCounting(t, door, cfg, &atomic.Int64{})
+}
+
+// dialCounting counts the connections that are opened.
+func dialCounting(t testing.TB, door http.Handler, cfg Config, opened *atomic.Int64) *grpc.ClientConn {
 	l := bufconn.Listen(1 << 20)
 	s := NewServer(cfg, bindings(t), door, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	conn, err := grpc.NewClient("passthrough:///gateway", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { opened.Add(1); return l.DialContext(ctx) }))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		assert.NoError(t, conn.Close())
@@ -278,6 +284,17 @@ func TestShutdownWaitsForCallsAndNotForEver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCallersFindReplicasThatCameLater: a busy connection would stay with its replica for good.
+func TestCallersFindReplicasThatCameLater(t *testing.T) {
+	var seen kept
+	var opened atomic.Int64
+	client := inventorypb.NewInventoryServiceClient(dialCounting(t, door(&seen, 200, `{"items":[],"next_cursor":""}`), Config{MaxAge: time.Millisecond}, &opened))
+	require.Eventually(t, func() bool {
+		_, err := client.ListItems(t.Context(), &inventorypb.ListItemsRequest{})
+		return assert.NoError(t, err, "no call is cut off") && opened.Load() > 2
+	}, 10*time.Second, time.Millisecond)
 }
 
 // to is the same connection to every app.
