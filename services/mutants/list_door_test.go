@@ -33,6 +33,11 @@ var doorMutants = []mutant{
 		edits: []edit{{"if len(w.named) == 0 {", "if true {"}},
 	},
 	{
+		name: "the-sidecar-answers-for-an-app", file: "kit/sidecar/client.go", suite: "kit/sidecar", run: "^TestNobodyCallsTheSidecarAsAnApp$",
+		why:   "a team that gives the gateway its descriptors reads every secret of the shop",
+		edits: []edit{{"return strings.HasPrefix(method, own) }", "return strings.HasPrefix(own, method) }"}},
+	},
+	{
 		name: "a-part-takes-longer-than-its-route", file: "gateway/present.go", suite: "gateway", run: "^TestARoutesBudgetHoldsForItsPartOfAScreen$",
 		why:   "a screen waits for a service longer than the operator lets anybody",
 		edits: []edit{{"\tdefer s.within(part)()\n", ""}},

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -130,8 +132,16 @@ type app struct {
 	id   string
 }
 
-// Invoke calls a method of the app. Its answer may have as many bytes as one of the sidecar's own.
+// sidecarsOwn begin the methods that a sidecar answers itself, whatever app they are for: its API with our state and our secrets, the
+// workflows beside it, and what gRPC brings.
+var sidecarsOwn = []string{"/dapr.", "/TaskHubSidecarService/", "/grpc."}
+
+// Invoke calls a method of the app, until ctx ends: it has no limit of its own. Its answer may have as many bytes as one of the sidecar's own.
+// What methods there are is said by files that others wrote, so those of the sidecar itself are refused.
 func (a app) Invoke(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
+	if slices.ContainsFunc(sidecarsOwn, func(own string) bool { return strings.HasPrefix(method, own) }) {
+		return status.Errorf(codes.Unimplemented, "%s is the sidecar's own and no method of an app", method)
+	}
 	md, _ := metadata.FromOutgoingContext(ctx)
 	md = md.Copy()
 	md.Set("dapr-app-id", a.id)

@@ -12,6 +12,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 func TestNewSaysWhatIsMissing(t *testing.T) {
@@ -75,6 +78,24 @@ func TestBoundsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 	require.ErrorContains(t, c.Create(ctx, "k", make([]byte, MaxValueBytes+1)), "value of")
 	_, err = c.GetBulk(ctx, make([]string, MaxBulkKeys+1))
 	require.ErrorContains(t, err, "bulk read of 101 keys")
+}
+
+// TestNobodyCallsTheSidecarAsAnApp: it would answer to whoever asks for an app's method of such a name, with every secret.
+func TestNobodyCallsTheSidecarAsAnApp(t *testing.T) {
+	c, err := New(Config{GRPCPort: freePorts(t, 1)[0]})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close()) }()
+	for method, refused := range map[string]bool{
+		"/dapr.proto.runtime.v1.Dapr/GetBulkSecret": true, "/dapr.proto.internals.v1.ServiceInvocation/CallLocal": true,
+		"/TaskHubSidecarService/StartInstance": true, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": true,
+		"/shelf.v1.Shelf/Get": false, "/daprs.v1.Shelf/Get": false,
+	} {
+		want := codes.Unavailable // as there is no sidecar
+		if refused {
+			want = codes.Unimplemented
+		}
+		require.Equal(t, want, status.Code(c.App("shelf").Invoke(t.Context(), method, &emptypb.Empty{}, &emptypb.Empty{})), method)
+	}
 }
 
 func TestCloudEventsKeepEverythingWeSet(t *testing.T) {
