@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/sidecart/sidecart/services/gateway/contracts"
@@ -25,40 +23,29 @@ func (n *neighbours) check(f *rules.File, own []string, book *contracts.Book) (*
 	if len(f.Services) == 0 && len(n.inUse) == 0 {
 		return book.Set(), nil
 	}
-	var bad []fault.Fault
-	say := func(name, message string) {
-		bad = append(bad, fault.Fault{Place: fault.At("services", name), Message: message})
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.Services)) {
-		if name == Name || slices.Contains(own, name) {
-			say(name, "is a service of the shop, which tells its contract itself")
-		}
-	}
+	bad := f.Services.Taken(append([]string{Name}, own...))
 	if n.conn == nil && len(f.Services) > 0 {
-		bad = append(bad, fault.Fault{Place: fault.At("services"), Message: "are reached through a sidecar, and there is none"})
+		bad = append(bad, fault.Fault{Message: "are reached through a sidecar, and there is none"})
 	}
 	opened, faults := foreign.Open(f.Services, n.conn)
-	for _, found := range faults {
-		bad = append(bad, fault.Fault{Place: fault.At("services") + found.Place, Message: found.Message})
+	if bad = append(bad, faults...); len(bad) > 0 {
+		return nil, inSection(bad)
 	}
+	set, bad := foreign.Fit(opened, book.Try)
 	if len(bad) > 0 {
-		return nil, bad
-	}
-	set, err := book.Try(opened)
-	if err != nil {
-		return nil, append(bad, fault.Fault{Place: fault.At("services"), Message: "do not go together with the contracts of the shop: " + err.Error()})
-	}
-	for _, c := range opened {
-		for _, o := range c.Operations() {
-			if slices.Contains(set.Twice, o) {
-				say(c.Service, fmt.Sprintf("%s is another service's", o))
-			} else if set.Operation(o.ID) != o {
-				say(c.Service, fmt.Sprintf("%s: the operationId %q is another service's", o, o.ID))
-			}
-		}
+		return nil, inSection(bad)
 	}
 	n.opened = opened
-	return set, bad
+	return set, nil
+}
+
+// inSection gives faults of the section services their places in the document.
+func inSection(faults []fault.Fault) []fault.Fault {
+	all := slices.Clone(faults)
+	for i := range all {
+		all[i].Place = fault.At("services") + all[i].Place
+	}
+	return all
 }
 
 // use gives the contracts of f, which check found good, and whether they may be others than before.

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -29,8 +31,9 @@ func checkRulesCommand(getenv func(string) string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Say what is wrong with a gateway.yaml, by line",
-		Long: "Read a gateway.yaml as the gateway does: unknown keys, wrong types, values out of their bounds, and routes that are no\n" +
-			"operation of the services in this program. What every key means: docs/gateway-rules.md.\n\n" +
+		Long: "Read a gateway.yaml as the gateway does: unknown keys, wrong types, values out of their bounds, routes that are no\n" +
+			"operation of the services in this program, and services of others that do not fit beside these. What every key means:\n" +
+			"docs/gateway-rules.md.\n\n" +
 			"Exit code: 0 nothing is wrong, 1 something is, 2 the file cannot be read.",
 		Example: "  sidecart gateway check dapr-config/gateway.yaml\n  sidecart gateway check dapr-config/gateway.yaml --json",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -79,24 +82,30 @@ func faultsOf(path string) ([]rules.Fault, error) {
 	if err != nil {
 		return nil, err
 	}
-	given, faults := foreign.Open(d.File.Services, nil)
-	if len(faults) > 0 {
-		return d.Locate(faults, "services"), nil
-	}
-	known, err := operations()
+	own, err := shopContracts()
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range given {
-		for _, o := range c.Operations() {
-			known[o.ID] = true
-		}
+	faults := d.File.Services.Taken(names())
+	given, wrong := foreign.Open(d.File.Services, nil)
+	if faults = append(faults, wrong...); len(faults) > 0 {
+		return d.Locate(faults, "services"), nil
+	}
+	all, faults := foreign.Fit(given, func(given []*contracts.Contract) (*contracts.Set, error) {
+		return contracts.NewSet(append(own, given...), nil, nil, "")
+	})
+	if len(faults) > 0 {
+		return d.Locate(faults, "services"), nil
+	}
+	known := map[string]bool{}
+	for id := range all.Operations() {
+		known[id] = true
 	}
 	return d.Strangers(known), nil
 }
 
-// operations are those of all services of this program, by operationId. The services are made for their contracts and never run.
-func operations() (map[string]bool, error) {
+// shopContracts are those of all services of this program, by their names. The services are made for their contracts and never run.
+func shopContracts() ([]*contracts.Contract, error) {
 	nowhere, err := sidecar.New(sidecar.Config{GRPCPort: 1})
 	if err != nil {
 		return nil, err
@@ -106,15 +115,14 @@ func operations() (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]bool{}
-	for service, text := range h.Contracts() {
-		c, err := contracts.Read(service, text)
+	var all []*contracts.Contract
+	told := h.Contracts()
+	for _, service := range slices.Sorted(maps.Keys(told)) {
+		c, err := contracts.Read(service, told[service])
 		if err != nil {
 			return nil, err
 		}
-		for _, o := range c.Operations() {
-			all[o.ID] = true
-		}
+		all = append(all, c)
 	}
 	return all, nil
 }

@@ -2,13 +2,16 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecart/sidecart/services/gateway/foreign/foreigntest"
 	"github.com/sidecart/sidecart/services/gateway/rules"
 )
 
@@ -47,6 +50,20 @@ func TestWhatIsWrongWithRulesIsToldByLine(t *testing.T) {
 	code, out, _ = command(nil, "gateway", "check", path)
 	assert.Equal(t, exitFailure, code)
 	assert.Equal(t, path+":3:54: /services/pricing/grpc/descriptors: there is no file none.binpb\n", out)
+
+	pricing := func(edit *strings.Replacer) string {
+		return fmt.Sprintf("{grpc: {contract: %s, descriptors: %s}}", foreigntest.Contract(t, t.TempDir(), "../../inventory", edit), foreigntest.Descriptors(t, t.TempDir()))
+	}
+	for text, want := range map[string]string{
+		"pricing: " + pricing(nil): "/services/pricing: GET /v1/inventory is another service's",
+		"pricing: " + pricing(strings.NewReplacer("{sku}", "{good}", "name: sku", "name: good")): "/services: do not go together with the contracts of the shop",
+		"order: " + pricing(nil): "/services/order: is a service of the shop",
+	} {
+		write("version: 1\nservices:\n  " + text + "\n")
+		code, out, _ = command(nil, "gateway", "check", path)
+		assert.Equal(t, exitFailure, code)
+		assert.Contains(t, out, want)
+	}
 
 	code, _, stderr = command(nil, "gateway", "check", path+"x")
 	assert.Equal(t, exitUsage, code)
