@@ -134,8 +134,9 @@ func (a clock) before(b clock) bool {
 // clocks is an index by time.
 type clocks struct{ tree *btree.BTreeG[clock] }
 
-// clockDegree makes nodes of at most 15 clocks: most come at the end, and one from the middle copies its node.
-const clockDegree = 8
+// clockDegree makes nodes of at most 31 clocks: most come at the end, and one from the middle copies its node. With half of it, looking
+// through them took a fifth more of a collection of garbage (BenchmarkCollection), and no less of a reservation.
+const clockDegree = 16
 
 func newClocks() clocks {
 	return clocks{btree.NewBTreeGOptions(clock.before, btree.Options{NoLocks: true, Degree: clockDegree})}
