@@ -38,6 +38,16 @@ var doorMutants = []mutant{
 		edits: []edit{{"return strings.HasPrefix(method, own) }", "return strings.HasPrefix(own, method) }"}},
 	},
 	{
+		name: "a-strangers-header-fails-the-call", file: "gateway/bridge/transport.go", suite: "gateway/bridge", run: "^TestHeadersThatGRPCCannotCarry$",
+		why:   "anybody opens the breaker of a service that speaks gRPC with a header that gRPC does not take",
+		edits: []edit{{" && carried(key, values) {", " {"}},
+	},
+	{
+		name: "gateway-yaml-shuts-the-shop", file: "gateway/contracts/book.go", suite: "gateway/contracts", run: "^TestWhatTheOperatorGivesCostsTheShopNothing$",
+		why:   "a service of others that a gateway was given before it knew the shop's contracts leaves the shop without these",
+		edits: []edit{{"if why := err; err != nil && len(b.given) > 0 {", "if why := err; err != nil && why == nil {"}},
+	},
+	{
 		name: "a-part-takes-longer-than-its-route", file: "gateway/present.go", suite: "gateway", run: "^TestARoutesBudgetHoldsForItsPartOfAScreen$",
 		why:   "a screen waits for a service longer than the operator lets anybody",
 		edits: []edit{{"\tdefer s.within(part)()\n", ""}},
