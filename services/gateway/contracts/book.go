@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,8 +47,8 @@ type Book struct {
 	mu      sync.Mutex // one look at a time, and what follows
 	entries map[string]*entry
 	extra   Extra
-	given   []*Contract // by the operator, after those of the services
-	unfit   *Refusal    // of those given, which are left out of the Set; nil: they are in it
+	given   []*Contract            // by the operator, after those of the services
+	unfit   map[*Contract]*Refusal // those given that are left out of the Set
 }
 
 // entry is what is known of one service.
@@ -74,7 +75,7 @@ func NewBook(cfg Config, deps Deps) (*Book, error) {
 	for _, name := range cfg.Services {
 		b.entries[name] = &entry{}
 	}
-	return b, b.adopt(nil)
+	return b, b.adopt()
 }
 
 // Set is what is in use now.
@@ -216,18 +217,12 @@ func (b *Book) refuse(e *entry, c *Contract, why Refusal, name string) bool {
 	return false
 }
 
-// swap makes the Set anew. If that cannot be done, everything that has changed is refused and as it was before. What the operator gives
-// was judged by the contracts of its time, at the start by none: it must not cost the shop's services theirs, and is left out if it does
-// not go together with them.
+// swap makes the Set anew. If that cannot be done, everything that has changed is refused and as it was before.
 func (b *Book) swap(before map[string]entry) {
-	err := b.adopt(b.given)
-	if why := err; err != nil && len(b.given) > 0 {
-		if err = b.adopt(nil); err == nil {
-			b.unfit = &Refusal{At: b.deps.Now(), Reasons: []string{"does not go together with the contracts of the shop: " + why.Error()}}
-			b.deps.Log.Error("the contracts that gateway.yaml gives do not go together with those of the shop and are left out", "error", why)
-		}
-	}
-	if err != nil {
+	unfit := b.unfit
+	b.judge()
+	if err := b.adopt(); err != nil {
+		b.unfit = unfit
 		for name, was := range before {
 			e := b.entries[name]
 			why := Refusal{Reasons: []string{"does not go together with the other contracts: " + err.Error()}}
@@ -263,35 +258,17 @@ func (b *Book) told() (list []*Contract, missing []string) {
 	return list, missing
 }
 
-// adopt makes the Set of everything that is known, and of what the operator gives; b.mu is held.
-func (b *Book) adopt(given []*Contract) error {
-	list, missing := b.told()
-	set, err := NewSet(append(list, given...), b.extra, missing, b.cfg.Base)
+// adopt makes the Set of everything that is known, and of what the operator gives and fits; b.mu is held.
+func (b *Book) adopt() error {
+	set, err := b.join(slices.DeleteFunc(slices.Clone(b.given), func(c *Contract) bool { return b.unfit[c] != nil }), b.extra)
 	if err == nil {
 		b.set.Store(set)
-		b.unfit = nil
 	}
 	return err
 }
 
-// Try says what contracts that the operator would give make of those in use, without what the gateway offers of its own accord.
-func (b *Book) Try(given []*Contract) (*Set, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// join makes a Set of what services tell and of what is given beside; b.mu is held.
+func (b *Book) join(given []*Contract, extra Extra) (*Set, error) {
 	list, missing := b.told()
-	return NewSet(append(list, given...), nil, missing, b.cfg.Base)
-}
-
-// Extend puts in the place of what there was beside the services' contracts: those that the operator gives and no service tells, and
-// what the gateway offers of its own accord. If that cannot be joined with the others, nothing changes.
-func (b *Book) Extend(given []*Contract, extra Extra) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	wasGiven, wasExtra := b.given, b.extra
-	b.given, b.extra = given, extra
-	err := b.adopt(given)
-	if err != nil {
-		b.given, b.extra = wasGiven, wasExtra
-	}
-	return err
+	return NewSet(append(list, given...), extra, missing, b.cfg.Base)
 }

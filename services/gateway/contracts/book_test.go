@@ -4,7 +4,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -163,28 +162,40 @@ func TestWhatTheGatewayOffersBeside(t *testing.T) {
 
 // TestWhatTheOperatorGivesCostsTheShopNothing: a gateway that starts judges what it is given before it knows the shop's contracts.
 func TestWhatTheOperatorGivesCostsTheShopNothing(t *testing.T) {
-	const beside = "openapi: 3.0.3\ninfo: {title: Beside, version: 1.0.0}\npaths:\n  /v1/teas/{leaf}:\n    post:\n      operationId: steep\n      x-roles: [anyone]\n" +
-		"      parameters: [{name: leaf, in: path, required: true, schema: {type: string}}]\n      responses: {'200': {description: ok}}\n"
-	s := &tellers{texts: map[string]string{}}
-	b := bookOf(t, s, "stall")
-	given, err := Read("beside", []byte(beside))
-	require.NoError(t, err)
-	require.NoError(t, b.Extend([]*Contract{given}, nil))
-	require.NotNil(t, b.Set().Operation("steep"))
+	const beside = "openapi: 3.0.3\ninfo: {title: Beside, version: 1.0.0}\npaths:\n  /v1/teas/{tea}/leaves:\n    post:\n      operationId: steep\n      x-roles: [anyone]\n" +
+		"      parameters: [{name: tea, in: path, required: true, schema: {type: string}}]\n      responses: {'200': {description: ok}}\n"
+	read := func(service string, edits ...string) *Contract {
+		c, err := Read(service, []byte(strings.NewReplacer(edits...).Replace(beside)))
+		require.NoError(t, err)
+		return c
+	}
+	good := read("good")
+	for want, bad := range map[string]*Contract{
+		"conflicting paths":                     read("bad", "{tea}/leaves", "{leaf}", "name: tea", "name: leaf", "steep", "pluck"),
+		"DELETE /v1/teas/{tea} is another":      read("bad", "{tea}/leaves", "{tea}", "post:", "delete:", "steep", "pluck"),
+		`the operationId "listTeas" is another`: read("bad", "leaves", "cups", "steep", "listTeas"),
+		"POST /v1/teas/{tea}/leaves is another": read("bad", "steep", "pluck"),
+	} {
+		s := &tellers{texts: map[string]string{}}
+		b := bookOf(t, s, "stall")
+		require.NoError(t, b.Extend([]*Contract{good, bad}, nil))
 
-	s.tell("stall", stall) // with /v1/teas/{tea}, which cannot be in one document with /v1/teas/{leaf}
-	require.True(t, b.Learn(t.Context()))
-	assert.NotNil(t, b.Set().Operation("listTeas"))
-	assert.Nil(t, b.Set().Operation("steep"))
-	assert.Equal(t, stateCurrent, b.Report()[0].State)
-	left := b.Report()[1]
-	assert.Equal(t, "beside refused 0", left.Service+" "+left.State+" "+strconv.Itoa(left.Operations))
-	assert.Contains(t, left.Refused.Reasons[0], "conflicting paths")
+		s.tell("stall", stall)
+		require.True(t, b.Learn(t.Context()), want)
+		assert.Equal(t, "stall", b.Set().Operation("listTeas").Service, want)
+		assert.Equal(t, "good", b.Set().Operation("steep").Service, want)
+		assert.Nil(t, b.Set().Operation("pluck"), want)
+		assert.Empty(t, b.Set().Twice, "left out whole")
+		report := b.Report()
+		require.Len(t, report, 3)
+		assert.Equal(t, []string{stateCurrent, stateCurrent, stateRefused}, []string{report[0].State, report[1].State, report[2].State}, want)
+		assert.Contains(t, report[2].Refused.Reasons[0], want)
 
-	require.Error(t, b.Extend([]*Contract{given}, nil), "now it is known")
-	given, err = Read("beside", []byte(strings.ReplaceAll(beside, "leaf", "tea")))
-	require.NoError(t, err)
-	require.NoError(t, b.Extend([]*Contract{given}, nil))
-	assert.NotNil(t, b.Set().Operation("steep"))
-	assert.Equal(t, stateCurrent, b.Report()[1].State)
+		s.tell("stall", "openapi: broken")
+		b.Learn(t.Context())
+		assert.Equal(t, stateRefused, b.Report()[2].State, "as before")
+		require.NoError(t, b.Extend([]*Contract{good}, nil))
+		assert.Equal(t, "good", b.Set().Operation("steep").Service)
+		assert.Len(t, b.Report(), 2)
+	}
 }

@@ -55,8 +55,8 @@ func (b *Book) Report() []Status {
 	}
 	for _, c := range b.given {
 		s := Status{Service: c.Service, State: stateCurrent, Version: c.Version, ETag: c.ETag, Operations: len(c.ops)}
-		if b.unfit != nil {
-			s.State, s.Operations, s.Refused = stateRefused, 0, &Refusal{At: b.unfit.At, Version: c.Version, ETag: c.ETag, Reasons: b.unfit.Reasons}
+		if why := b.unfit[c]; why != nil {
+			s.State, s.Operations, s.Refused = stateRefused, 0, why
 		}
 		out = append(out, s)
 	}

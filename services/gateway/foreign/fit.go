@@ -1,7 +1,6 @@
 package foreign
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -27,14 +26,9 @@ func Fit(opened []*contracts.Contract, join func(given []*contracts.Contract) (*
 		return nil, []fault.Fault{{Message: "do not go together with the contracts of the shop: " + err.Error()}}
 	}
 	var bad []fault.Fault
-	say := func(name, message string) { bad = append(bad, fault.Fault{Place: fault.At(name), Message: message}) }
 	for _, c := range opened {
-		for _, o := range c.Operations() {
-			if slices.Contains(set.Twice, o) {
-				say(c.Service, fmt.Sprintf("%s is another service's", o))
-			} else if set.Operation(o.ID) != o {
-				say(c.Service, fmt.Sprintf("%s: the operationId %q is another service's", o, o.ID))
-			}
+		for _, reason := range set.Misfits(c) {
+			bad = append(bad, fault.Fault{Place: fault.At(c.Service), Message: reason})
 		}
 	}
 	return set, bad
