@@ -190,6 +190,8 @@ func TestWhatTheOperatorGivesCostsTheShopNothing(t *testing.T) {
 		require.Len(t, report, 3)
 		assert.Equal(t, []string{stateCurrent, stateCurrent, stateRefused}, []string{report[0].State, report[1].State, report[2].State}, want)
 		assert.Contains(t, report[2].Refused.Reasons[0], want)
+		alarm := func() float64 { return testutil.ToFloat64(b.metrics.refused.WithLabelValues("bad")) }
+		assert.InDelta(t, 1, alarm(), 0)
 
 		s.tell("stall", "openapi: broken")
 		b.Learn(t.Context())
@@ -197,5 +199,6 @@ func TestWhatTheOperatorGivesCostsTheShopNothing(t *testing.T) {
 		require.NoError(t, b.Extend([]*Contract{good}, nil))
 		assert.Equal(t, "good", b.Set().Operation("steep").Service)
 		assert.Len(t, b.Report(), 2)
+		assert.InDelta(t, 0, alarm(), 0)
 	}
 }

@@ -17,8 +17,12 @@ func (b *Book) Extend(given []*Contract, extra Extra) error {
 	err := b.adopt()
 	if err != nil {
 		b.given, b.extra, b.unfit = wasGiven, wasExtra, wasUnfit
+		return err
 	}
-	return err
+	for c := range wasUnfit {
+		b.metrics.inUse(c.Service, false)
+	}
+	return nil
 }
 
 // judge finds which of the contracts that the operator gives fit beside those of the services; b.mu is held. They were judged when they
@@ -34,6 +38,7 @@ func (b *Book) judge() {
 		} else {
 			reasons = set.Misfits(c)
 		}
+		b.metrics.inUse(c.Service, len(reasons) > 0)
 		if len(reasons) == 0 {
 			fit = append(fit, c)
 			continue

@@ -92,7 +92,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	m := &metrics{refused: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "gateway_contract_refused",
-		Help: "1 while the contract that a service tells is refused and an older one is in use.",
+		Help: "1 while the contract that a service tells is refused and an older one is in use, or one that gateway.yaml gives is left out.",
 	}, []string{"of"})}
 	reg.MustRegister(m.refused)
 	return m
