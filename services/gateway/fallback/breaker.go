@@ -15,8 +15,9 @@ import (
 // breaker is a route's: it counts what ended within a span of time that moves on in steps of a tenth of it.
 type breaker struct {
 	*gobreaker.TwoStepCircuitBreaker[any]
-	opens  time.Duration
-	opened atomic.Pointer[time.Time] // when it last opened
+	opens   time.Duration
+	opened  atomic.Pointer[time.Time] // when it last opened
+	retired atomic.Bool               // other rules hold: attempts under way still end here, and tell nobody
 }
 
 // How gobreaker is told of ends that are no success.
@@ -38,6 +39,9 @@ func newBreaker(name string, b Breaker, gauge prometheus.Gauge, log *slog.Logger
 		},
 		IsExcluded: func(err error) bool { return errors.Is(err, errUnjudged) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
+			if made.retired.Load() {
+				return
+			}
 			if to == gobreaker.StateOpen {
 				now := time.Now()
 				made.opened.Store(&now)

@@ -73,6 +73,11 @@ func New(deps Deps) (*Fallbacks, error) {
 func (f *Fallbacks) Use(rules map[string]Route) {
 	was := *f.routes.Load()
 	next := make(map[string]*route, len(rules))
+	for name, old := range was {
+		if old.breaker != nil && old.Breaker != rules[name].Breaker {
+			old.breaker.retired.Store(true)
+		}
+	}
 	for name, r := range rules {
 		if r == (Route{}) {
 			continue

@@ -105,6 +105,19 @@ func TestWhoGoesAwayEarlySaysNothing(t *testing.T) {
 	})
 }
 
+// What ends after other rules hold says nothing of the breaker that has come since: its gauge would stay open for good.
+func TestABreakerThatWasReplacedIsSilent(t *testing.T) {
+	f := made(t, Deps{}, map[string]Route{"getOrder": {Breaker: Breaker{Of: 1}}})
+	late, err := f.Ask("getOrder")
+	require.NoError(t, err)
+	f.Use(map[string]Route{"getOrder": {Breaker: Breaker{Of: 2}}})
+	late.Done(Failed)
+	assert.Zero(t, testutil.ToFloat64(f.state.WithLabelValues("getOrder")))
+	now, err := f.Ask("getOrder")
+	require.NoError(t, err)
+	now.Done(Succeeded)
+}
+
 func TestOldFailuresAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := made(t, Deps{}, map[string]Route{"getOrder": {Breaker: Breaker{Of: 20}}})
