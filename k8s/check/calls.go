@@ -50,7 +50,7 @@ func follows(follower, source string) []Call {
 // operates are the gateway's own calls to a service, for operators and to learn its contract.
 func operates(service string) []Call {
 	return []Call{
-		{"gateway", service, "GET", "/openapi.yaml", "gateway/contracts/book.go"},
+		{"gateway", service, "GET", "/openapi.yaml", "gateway/contracts/fetch.go"},
 		{"gateway", service, "GET", "/internal/status", "gateway/ops.go"},
 		{"gateway", service, "GET", "/internal/parked", "gateway/ops.go"},
 		{"gateway", service, "POST", "/internal/parked/" + someID + "/retry", "gateway/ops.go"},

@@ -23,7 +23,7 @@ var sites = map[place]int{
 	{"gateway/ops.go", "GET"}:            2,
 	{"gateway/ops.go", "POST"}:           2,
 	{"gateway/ops.go", "DELETE"}:         1,
-	{"gateway/contracts/book.go", "GET"}: 1,
+	{"gateway/contracts/fetch.go", "GET"}: 1,
 	{"kit/follow/seed.go", "GET"}:        1,
 	{"kit/follow/source.go", "GET"}:      2,
 	{"kit/identity/source.go", "GET"}:    1,

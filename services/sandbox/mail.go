@@ -25,7 +25,8 @@ type Mail struct {
 	From    string   `json:"from"`
 	To      []string `json:"to"` // who it was delivered to, whatever its header says
 	Subject string   `json:"subject"`
-	// MessageID is that of the header, without the domain behind its @; without one, what the body says after "Message-ID:".
+	// MessageID is what the body says after "Message-ID:", which only its sender can have written: mailers make a header where there is
+	// none. Without it, that of the header, without the domain behind its @.
 	MessageID string `json:"message_id"`
 	TraceID   string `json:"trace_id,omitzero"` // likewise, X-Trace-Id
 	// Header has the first of each header that tells ids, as it came: a sender that cannot set headers has none.
@@ -172,20 +173,17 @@ func (m *mailbox) read(from string, to []string, raw []byte) Mail {
 		}
 	}
 	id, _, _ := strings.Cut(strings.Trim(msg.Header.Get(headerMessageID), "<> "), "@")
-	entry.MessageID = idOf(id, messageID, entry.Body)
-	entry.TraceID = idOf(msg.Header.Get(httpx.HeaderTraceID), mailTraceID, entry.Body)
+	entry.MessageID = idOf(messageID, entry.Body, id)
+	entry.TraceID = idOf(mailTraceID, entry.Body, msg.Header.Get(httpx.HeaderTraceID))
 	return entry
 }
 
-// idOf is an id of a header or, without that, what find has in the text.
-func idOf(header string, find *regexp.Regexp, body string) string {
-	if header != "" {
-		return text([]byte(header))
-	}
+// idOf is what find has in the text or, without that, what the header says.
+func idOf(find *regexp.Regexp, body, header string) string {
 	if found := find.FindStringSubmatch(body); found != nil {
 		return found[1]
 	}
-	return ""
+	return text([]byte(header))
 }
 
 func decoder(encoding string, r io.Reader) io.Reader {

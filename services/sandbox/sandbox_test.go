@@ -229,17 +229,19 @@ func TestMail(t *testing.T) {
 	r := run(t, dir)
 	require.NoError(t, r.mail("Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-Id: <m1@sidecart>\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<p>100=E2=82=AC</p>\r\n"))
 	require.NoError(t, r.mail("Subject: plain\r\n\r\nHello\r\nMessage-ID: 6ba7b810-9dad-11d1-80b4-00c04fd430c8\r\n"))
+	require.NoError(t, r.mail("Subject: from a sender without headers\r\nMessage-Id: <made-by-a-mailer@example.org>\r\n\r\nHello\r\nMessage-ID: 7ba7b810-9dad-11d1-80b4-00c04fd430c8\r\n"))
 	require.NoError(t, r.mail("not a mail by the book"))
 	r.stop()
 	r = run(t, dir)
 	items := get[Mail](r, "/mail?to=ann@example.org").Items
-	require.Len(t, items, 3)
+	require.Len(t, items, 4)
 	require.Equal(t, "Grüße", items[0].Subject)
 	require.Equal(t, "m1", items[0].MessageID)
 	require.Equal(t, map[string]string{"Message-ID": "<m1@sidecart>"}, items[0].Header)
 	require.Equal(t, "<p>100€</p>\r\n", items[0].Body)
 	require.Equal(t, "6ba7b810-9dad-11d1-80b4-00c04fd430c8", items[1].MessageID)
 	require.Empty(t, items[1].Header)
+	require.Equal(t, "7ba7b810-9dad-11d1-80b4-00c04fd430c8", items[2].MessageID, "what the sender says and not what a mailer made")
 	require.Equal(t, []string{"ann@example.org"}, items[1].To)
 }
 
