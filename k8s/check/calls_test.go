@@ -19,16 +19,16 @@ type place struct{ file, method string }
 // sites are how many places there are that call another service. Who adds one adds its paths to Calls, and to
 // k8s/base/shop/configuration.yaml, or it is refused in the cluster; then the number here.
 var sites = map[place]int{
-	{"gateway/brokers.go", "GET"}:        1,
-	{"gateway/ops.go", "GET"}:            2,
-	{"gateway/ops.go", "POST"}:           2,
-	{"gateway/ops.go", "DELETE"}:         1,
+	{"gateway/brokers.go", "GET"}:         1,
+	{"gateway/ops.go", "GET"}:             2,
+	{"gateway/ops.go", "POST"}:            2,
+	{"gateway/ops.go", "DELETE"}:          1,
 	{"gateway/contracts/fetch.go", "GET"}: 1,
-	{"kit/follow/seed.go", "GET"}:        1,
-	{"kit/follow/source.go", "GET"}:      2,
-	{"kit/identity/source.go", "GET"}:    1,
-	{"order/holds.go", "POST"}:           2,
-	{"order/place.go", "POST"}:           1,
+	{"kit/follow/seed.go", "GET"}:         1,
+	{"kit/follow/source.go", "GET"}:       2,
+	{"kit/identity/source.go", "GET"}:     1,
+	{"order/holds.go", "POST"}:            2,
+	{"order/place.go", "POST"}:            1,
 }
 
 // elsewhere are the places that call something else.
