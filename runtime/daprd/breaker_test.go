@@ -26,13 +26,10 @@ func TestCircuitBreakersOpenAndClose(t *testing.T) {
 		letter  = `{"operation": "create", "data": "hello", "metadata": {"emailFrom": "a@shop.invalid", "emailTo": "b@shop.invalid", "subject": "s"}}`
 	)
 	provider, gateway, mail := newFlaky(t, serveHTTP), newFlaky(t, serveHTTP), newFlaky(t, serveSMTP)
-	dir := t.TempDir()
-	d := startDaprd(t, "sidecart", dir, []string{
-		"SIDECART_STATE_DSN=" + dir + "/state.db", "SIDECART_NATS_URL=" + startBroker(t), "SIDECART_NAMES_DIR=" + dir + "/",
-		"SIDECART_PAYMENT_URL=http://" + provider.address(), "SIDECART_SMS_URL=http://" + gateway.address(),
-		"SIDECART_SMTP_HOST=127.0.0.1", "SIDECART_SMTP_PORT=" + mail.port(),
-	}, "../../components/embedded", "../../dapr-config")
-	d.waitReady(t)
+	d := startEmbedded(t,
+		"SIDECART_PAYMENT_URL=http://"+provider.address(), "SIDECART_SMS_URL=http://"+gateway.address(),
+		"SIDECART_SMTP_HOST=127.0.0.1", "SIDECART_SMTP_PORT="+mail.port(),
+	)
 	for binding, c := range map[string]struct {
 		body  string
 		other *flaky
@@ -73,12 +70,7 @@ func TestAnAnswerOpensNoCircuitBreaker(t *testing.T) {
 	var status atomic.Int64
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }))
 	t.Cleanup(provider.Close)
-	dir := t.TempDir()
-	d := startDaprd(t, "sidecart", dir, []string{
-		"SIDECART_STATE_DSN=" + dir + "/state.db", "SIDECART_NATS_URL=" + startBroker(t), "SIDECART_NAMES_DIR=" + dir + "/",
-		"SIDECART_PAYMENT_URL=" + provider.URL,
-	}, "../../components/embedded", "../../dapr-config")
-	d.waitReady(t)
+	d := startEmbedded(t, "SIDECART_PAYMENT_URL="+provider.URL)
 	for _, code := range []int{http.StatusPaymentRequired, http.StatusInternalServerError, http.StatusServiceUnavailable} {
 		status.Store(int64(code))
 		for range 10 {

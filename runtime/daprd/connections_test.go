@@ -31,12 +31,7 @@ func TestBindingsKeepTheirConnections(t *testing.T) {
 	}
 	provider.Start()
 	t.Cleanup(provider.Close)
-	dir := t.TempDir()
-	d := startDaprd(t, "sidecart", dir, []string{
-		"SIDECART_STATE_DSN=" + dir + "/state.db", "SIDECART_NATS_URL=" + startBroker(t), "SIDECART_NAMES_DIR=" + dir + "/",
-		"SIDECART_PAYMENT_URL=" + provider.URL,
-	}, "../../components/embedded", "../../dapr-config")
-	d.waitReady(t)
+	d := startEmbedded(t, "SIDECART_PAYMENT_URL="+provider.URL)
 	for range rounds {
 		arrived.Add(together)
 		var asking sync.WaitGroup

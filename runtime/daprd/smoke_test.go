@@ -169,6 +169,18 @@ func startDaprd(t *testing.T, appID, dir string, env []string, resources ...stri
 	return startDaprdWith(t, appID, dir, env, nil, resources...)
 }
 
+// startEmbedded starts a daprd for the app sidecart on the embedded set, with a broker and a store of the test's own, and waits until it is
+// ready. outside says where the outside world is.
+func startEmbedded(t *testing.T, outside ...string) *daprd {
+	t.Helper()
+	dir := t.TempDir()
+	d := startDaprd(t, "sidecart", dir, append([]string{
+		"SIDECART_STATE_DSN=" + dir + "/state.db", "SIDECART_NATS_URL=" + startBroker(t), "SIDECART_NAMES_DIR=" + dir + "/",
+	}, outside...), "../../components/embedded", "../../dapr-config")
+	d.waitReady(t)
+	return d
+}
+
 // startDaprdWith is startDaprd with more arguments.
 func startDaprdWith(t *testing.T, appID, dir string, env, more []string, resources ...string) *daprd {
 	t.Helper()
