@@ -22,6 +22,9 @@ func (c Call) path() string { return "/" + c.To + c.Path }
 // String is how findings name it.
 func (c Call) String() string { return fmt.Sprintf("%s → %s %s", c.From, c.Method, c.path()) }
 
+// journalRoute is where a service has its journal: a test compares it with the code's.
+const journalRoute = "/journal"
+
 const someID = "01a1fa91-596a-7a46-93ac-b23dbe480a2d"
 
 // Calls are those that are written out in the code; a test looks for others there. The gateway's calls on behalf of the public are
@@ -41,9 +44,9 @@ var Calls = slices.Concat(
 // follows are a follower's calls to its source.
 func follows(follower, source string) []Call {
 	return []Call{
-		{follower, source, "GET", "/journal", "kit/follow/source.go"},
-		{follower, source, "GET", "/journal/1", "kit/follow/source.go"},
-		{follower, source, "GET", "/journal/1/snapshot", "kit/follow/seed.go"},
+		{follower, source, "GET", journalRoute, "kit/follow/source.go"},
+		{follower, source, "GET", journalRoute + "/1", "kit/follow/source.go"},
+		{follower, source, "GET", journalRoute + "/1/snapshot", "kit/follow/seed.go"},
 	}
 }
 
@@ -57,7 +60,7 @@ func operates(service string) []Call {
 		{"gateway", service, "POST", "/internal/parked/" + someID + "/discard", "gateway/ops.go"},
 		{"gateway", service, "POST", "/internal/parked/retry", "gateway/ops.go"},
 		{"gateway", service, "POST", "/internal/parked/discard", "gateway/ops.go"},
-		{"gateway", service, "DELETE", "/journal/followers/crm", "gateway/ops.go"},
+		{"gateway", service, "DELETE", journalRoute + "/followers/crm", "gateway/ops.go"},
 		{"gateway", service, "GET", "/internal/brokers", "gateway/brokers.go"},
 	}
 }
@@ -110,12 +113,12 @@ func filled(template string) string {
 func forbidden(calls []Call) []Call {
 	list := []Call{
 		{From: "gateway", To: "inventory", Method: "POST", Path: "/internal/holds"},
-		{From: "gateway", To: "order", Method: "GET", Path: "/journal/1"},
+		{From: "gateway", To: "order", Method: "GET", Path: journalRoute + "/1"},
 		{From: "gateway", To: "payment", Method: "GET", Path: "/internal/charges/" + someID},
-		{From: "gateway", To: "account", Method: "GET", Path: "/journal/1"},
-		{From: "order", To: "inventory", Method: "DELETE", Path: "/journal/followers/order"},
+		{From: "gateway", To: "account", Method: "GET", Path: journalRoute + "/1"},
+		{From: "order", To: "inventory", Method: "DELETE", Path: journalRoute + "/followers/order"},
 		{From: "order", To: "inventory", Method: "PUT", Path: "/v1/inventory/mug"},
-		{From: "order", To: "payment", Method: "POST", Path: "/journal"},
+		{From: "order", To: "payment", Method: "POST", Path: journalRoute},
 	}
 	for _, c := range calls {
 		for _, from := range append([]string{"stranger"}, apps...) {

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -68,6 +69,20 @@ func TestCallsAreThoseOfTheCode(t *testing.T) {
 		assert.True(t, listed[p], "no call of Calls is made in %s by %s", p.file, p.method)
 	}
 	assert.Len(t, listed, len(sites))
+}
+
+// TestJournalsAreWhereTheCodeHasThem reads journal.Route: the services are another module.
+func TestJournalsAreWhereTheCodeHasThem(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "services/kit/journal/http.go"), nil, 0)
+	require.NoError(t, err)
+	var route string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && spec.Names[0].Name == "Route" {
+			route = spec.Values[0].(*ast.BasicLit).Value
+		}
+		return true
+	})
+	assert.Equal(t, strconv.Quote(journalRoute), route)
 }
 
 // callsIn counts, by method, the uses of httpx.Call and of http.NewRequestWithContext in a file.

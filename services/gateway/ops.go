@@ -238,7 +238,7 @@ func (s *Service) forgetFollower(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	target := "http://" + service + "/journal/followers/" + url.PathEscape(follower)
+	target := "http://" + service + journal.Route + "/followers/" + url.PathEscape(follower)
 	if err := httpx.Call(c.Request().Context(), s.deps.Client, http.MethodDelete, target, nil, nil); err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
 // listensFor is how long a process that asked for a journal counts as one that follows it. Followers ask for the heads every 2 s
@@ -30,7 +32,7 @@ func newAudience(app string, services []string, now func() time.Time) *audience 
 // note takes notice of a request that came through the sidecar: of one to a service's journal (journal.Register).
 func (a *audience) note(path string) {
 	service, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if route, _, _ := strings.Cut(rest, "/"); route != "journal" {
+	if route, _, _ := strings.Cut(rest, "/"); "/"+route != journal.Route {
 		return
 	}
 	if asked, here := a.asked[service]; here {

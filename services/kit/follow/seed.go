@@ -65,7 +65,7 @@ type snapshotValue struct {
 // seed runs what the source's snapshot means to the own shard, one command after the other, and gives the
 // number that the snapshot stands for. It may be repeated from the start.
 func (w *worker) seed(ctx context.Context) (uint64, error) {
-	source := fmt.Sprintf("http://%s/journal/%d/snapshot", w.f.cfg.Source, w.feed.shard)
+	source := fmt.Sprintf("http://%s%s/%d/snapshot", w.f.cfg.Source, journal.Route, w.feed.shard)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, source, nil)
 	if err != nil {
 		return 0, err

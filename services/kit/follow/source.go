@@ -41,7 +41,7 @@ func (f *Follower) heads(ctx context.Context) (headsOf, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.CallWithin)
 	defer cancel()
 	var answer headsOf
-	err := httpx.Call(ctx, f.deps.Client, http.MethodGet, "http://"+f.cfg.Source+"/journal", nil, &answer)
+	err := httpx.Call(ctx, f.deps.Client, http.MethodGet, "http://"+f.cfg.Source+journal.Route, nil, &answer)
 	if err != nil {
 		return headsOf{}, err
 	}
@@ -82,7 +82,7 @@ func (f *Follower) fetch(ctx context.Context, source string, shard int, after ui
 		"follower": {f.cfg.Follower}, "acked": {strconv.FormatUint(acked, 10)}, "layout": {strconv.Itoa(journal.PackedVersion)},
 	}
 	var answer journal.SegmentsAnswer[journal.Document]
-	target := fmt.Sprintf("http://%s/journal/%d?%s", f.cfg.Source, shard, query.Encode())
+	target := fmt.Sprintf("http://%s%s/%d?%s", f.cfg.Source, journal.Route, shard, query.Encode())
 	f.metrics.pulls.Inc()
 	err := httpx.Call(ctx, f.deps.Client, http.MethodGet, target, nil, &answer)
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 	"github.com/sidecart/sidecart/services/kit/errs"
 )
 
+// Route is where Register mounts a journal, below its service's name: followers ask there, and a host knows them by it.
+const Route = "/journal"
+
 // HeadsAnswer is the body of GET /journal.
 type HeadsAnswer struct {
 	Service   string     `json:"service"`
@@ -55,10 +58,10 @@ type SnapshotEnd struct {
 // Register mounts the journal's routes for followers on the service's group. They are for other services, never for
 // the public. A follower says with follower and acked how far it has durably come.
 func (j *Journal[S]) Register(g *echo.Group) {
-	g.GET("/journal", j.getHeads)
-	g.GET("/journal/:shard", j.getSegments)
-	g.GET("/journal/:shard/snapshot", j.getSnapshot)
-	g.DELETE("/journal/followers/:name", j.deleteFollower)
+	g.GET(Route, j.getHeads)
+	g.GET(Route+"/:shard", j.getSegments)
+	g.GET(Route+"/:shard/snapshot", j.getSnapshot)
+	g.DELETE(Route+"/followers/:name", j.deleteFollower)
 }
 
 func (j *Journal[S]) getHeads(c echo.Context) error {
