@@ -12,8 +12,7 @@ import (
 )
 
 // Most of what is written is a key that is not there yet. Contrib has SQLite read its statement anew for each, with a query inside that looks for
-// the key and copies the value once more: 294 µs for a value of 1 KiB and 515 for 8 KiB, where a plain insert takes 177 and 267 (BenchmarkCreate,
-// two cores). That it is prepared saves nothing yet: this driver (modernc.org/sqlite v1.34.5) prepares at each execution, v1.41.0 and later do not.
+// the key and copies the value once more; a plain insert that is prepared once takes half of the time or less (BenchmarkCreate; docs/adr/0017-sqlite.md).
 // Only a key that is there is contrib's to decide on: whether it has expired, and how to refuse.
 
 // newKey adds a row as contrib (v1.18.3, state/sqlite) would, unless the key has one.
