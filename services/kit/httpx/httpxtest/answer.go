@@ -2,6 +2,7 @@ package httpxtest
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
@@ -21,8 +23,8 @@ type Answer struct {
 	Body   []byte
 }
 
-// Ask asks a service whose routes are under prefix ("/order"). What is public is held against the contract, but for a defect (500),
-// which is not promised. A body is sent as JSON unless header says otherwise; nil sends none.
+// Ask asks a service whose routes are under prefix ("/order"). What is public is held against the contract. No contract promises a defect
+// (500): such an answer is held to what every one of them says and does not say, the cause. A body is sent as JSON unless header says otherwise; nil sends none.
 func (c *Contract) Ask(t testing.TB, service http.Handler, prefix, method, path string, body []byte, header http.Header) Answer {
 	t.Helper()
 	request := func(prefix string) *http.Request {
@@ -38,7 +40,11 @@ func (c *Contract) Ask(t testing.TB, service http.Handler, prefix, method, path 
 	w := httptest.NewRecorder()
 	service.ServeHTTP(w, request(prefix))
 	a := Answer{t, w.Code, w.Header(), w.Body.Bytes()}
-	if strings.HasPrefix(path, "/v1/") && a.Status != http.StatusInternalServerError {
+	switch {
+	case a.Status == http.StatusInternalServerError:
+		p := a.Refused(a.Status, errs.CodeInternal)
+		require.Equal(t, errs.From(errors.New("the cause")).Message, p["detail"])
+	case strings.HasPrefix(path, "/v1/"):
 		c.Check(t, request(""), a.Status, a.Header, a.Body)
 	}
 	return a
