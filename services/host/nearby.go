@@ -24,7 +24,7 @@ func (h *Host) hearsNearby(topic string) bool {
 	return h.cfg.Brokers.Next == "" && h.calls.local[topic] != nil
 }
 
-// Publish gives the broker's error; the hand-over cannot fail.
+// Publish gives the broker's error, or sidecar.ErrUnheard if only followers of this host were to hear; the hand-over cannot fail.
 func (n nearby) Publish(ctx context.Context, topic string, event sidecar.CloudEvent) error {
 	if ears := n.host.topics[topic]; len(ears) > 0 {
 		outcome := "delivered"
@@ -38,7 +38,7 @@ func (n nearby) Publish(ctx context.Context, topic string, event sidecar.CloudEv
 		n.host.events.nearby.WithLabelValues(topic, outcome).Inc()
 	}
 	if !n.host.cfg.Brokers.Always && !n.host.audience.elsewhere(n.service) {
-		return nil
+		return sidecar.ErrUnheard
 	}
 	return n.broker.Publish(ctx, topic, event)
 }

@@ -54,8 +54,13 @@ func TestPublishedIsWhatOthersFollow(t *testing.T) {
 	require.NoError(t, err)
 	published := func() bool {
 		clear(beside.got)
-		require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}))
-		return len(beside.got) > 0
+		err := order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"})
+		if len(beside.got) > 0 {
+			require.NoError(t, err)
+			return true
+		}
+		require.ErrorIs(t, err, sidecar.ErrUnheard, "nothing was learned of the broker")
+		return false
 	}
 	assert.False(t, published(), "nobody has asked")
 
@@ -83,19 +88,20 @@ func TestPublishedIsWhatOthersFollow(t *testing.T) {
 
 // Followers ask the app that has the service's name: of a release beside it (order-canary) they never ask, and must hear of what it commits.
 func TestAReleasePublishesUnasked(t *testing.T) {
-	for app, published := range map[string]int{"order-canary": 1, "order": 0, "": 0} {
+	for app, published := range map[string]bool{"order-canary": true, "order": false, "": false} {
 		beside := newTwoBrokers(journaltest.NewStore())
 		order := &fakeService{name: "order"}
 		_, err := New(Config{App: app}, Outside{Sidecar: beside}, order.named())
 		require.NoError(t, err)
-		require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}))
-		assert.Len(t, beside.got, published, "app %q", app)
+		err = order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"})
+		assert.Equal(t, published, err == nil, "app %q: %v", app, err)
+		assert.Equal(t, published, len(beside.got) == 1, "app %q", app)
 	}
 	beside := newTwoBrokers(journaltest.NewStore())
 	order, payment := &fakeService{name: "order"}, &fakeService{name: "payment"}
 	_, err := New(Config{App: "shop"}, Outside{Sidecar: beside}, order.named(), payment.named())
 	require.NoError(t, err)
-	require.NoError(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}))
+	require.ErrorIs(t, order.deps.Publisher.Publish(t.Context(), "order", sidecar.CloudEvent{ID: "order/0/1"}), sidecar.ErrUnheard)
 	assert.Empty(t, beside.got, "all services in one app, whatever its name")
 }
 

@@ -37,8 +37,9 @@ type Config struct {
 
 // Deps is what a journal needs from outside.
 type Deps struct {
-	State   sidecar.State
-	Publish func(ctx context.Context, s Segment, encoded []byte) error // announces a segment, s without its events; nil: followers only pull
+	State sidecar.State
+	// Publish announces a segment, s without its events. sidecar.ErrUnheard of it says nothing of the broker. Nil: followers only pull.
+	Publish func(ctx context.Context, s Segment, encoded []byte) error
 	// BeforeTrim is shown the segments that are about to be deleted, in order; they are not while it returns an error. Those
 	// of a pass that failed, and those that another replica trims at the same time, are shown again. Nil: nobody looks.
 	BeforeTrim func(ctx context.Context, shard int, segments iter.Seq2[Segment, error]) error

@@ -2,10 +2,12 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/sidecart/sidecart/services/kit/failpoint"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
 // announcement is a committed segment on its way to the broker.
@@ -47,6 +49,7 @@ func (p *publisher) run(ctx context.Context) error {
 			err := p.publish(attempt, a.segment, a.encoded)
 			cancel()
 			switch {
+			case errors.Is(err, sidecar.ErrUnheard): // the broker may be as it was, or not
 			case err != nil && ctx.Err() == nil:
 				p.metrics.publishFailures.Inc()
 				if down.IsZero() {

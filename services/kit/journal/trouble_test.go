@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +20,7 @@ import (
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/journal/journaltest"
+	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
 // What is committed and cannot be applied must stop the process, not be skipped.
@@ -201,5 +204,31 @@ func TestPublishing(t *testing.T) {
 		mu.Unlock()
 		_, err = r.buy(t.Context(), "b")
 		require.NoError(t, err, "a broker that is down does not hold a commit up")
+	})
+}
+
+// What was not given to the broker, because nobody there would hear of it, says neither that the broker is away nor that it is back.
+func TestTheBrokerIsBackWhenItTakesSomething(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		var says error
+		r := start(t, journaltest.NewStore(), options{deps: func(d *journal.Deps) {
+			d.Log = slog.New(slog.NewTextHandler(&log, nil))
+			d.Publish = func(context.Context, journal.Segment, []byte) error { return says }
+		}})
+		for i, step := range []struct {
+			says       error
+			away, back int // how often each was said after it
+		}{
+			{fmt.Errorf("as it is wrapped: %w", sidecar.ErrUnheard), 0, 0},
+			{errors.New("no broker"), 1, 0}, {errors.New("no broker"), 1, 0}, {sidecar.ErrUnheard, 1, 0}, {nil, 1, 1}, {sidecar.ErrUnheard, 1, 1},
+		} {
+			says = step.says
+			_, err := r.buy(t.Context(), strconv.Itoa(i))
+			require.NoError(t, err)
+			synctest.Wait()
+			assert.Equal(t, step.away, strings.Count(log.String(), "the broker does not take segments"), "away after step %d", i)
+			assert.Equal(t, step.back, strings.Count(log.String(), "the broker takes segments again"), "back after step %d", i)
+		}
 	})
 }

@@ -38,6 +38,10 @@ const (
 	MaxBulkKeys   = 100
 )
 
+// ErrUnheard is a Publisher's error for an event that it did not give to the broker because nobody there would hear of it. Nothing is
+// wrong, and nothing was learned of the broker either.
+var ErrUnheard = errors.New("sidecar: nobody would hear of it")
+
 // Publisher hands events to the broker. A nil error says that the broker took the event, which promises
 // nothing about its delivery: followers repair losses from the journal.
 type Publisher interface {
