@@ -41,6 +41,11 @@ var kitMutants = []mutant{
 		edits: []edit{{"if _, made := messageOf(o, m.ID); made {", "if _, made := messageOf(o, m.ID); made && o == nil {"}},
 	},
 	{
+		name: "two-clones-append-to-one-array", file: "kit/trie/trie.go", suite: "kit/trie", run: "^TestOneLineAppendsInPlace$",
+		why:   "what a dropped trial appended is overwritten, or overwrites what was committed",
+		edits: []edit{{"ours := n.owner.line == m.line", "ours := true"}},
+	},
+	{
 		name: "older-view-wins", file: "kit/archive/view.go", suite: "kit/archive", run: "^TestTheLatestViewStays$",
 		why:   "a slow replica replaces a finished order by what it was before",
 		edits: []edit{{"there.Seq >= v.Seq {", "there.Seq == v.Seq {"}},
