@@ -53,7 +53,7 @@ func newAccess(cfg *AccessConfig, log *slog.Logger) *access {
 }
 
 // note writes the line of a request, if it is to have one.
-func (a *access) note(c echo.Context, id *identified, code string, began time.Time, took time.Duration) {
+func (a *access) note(c echo.Context, of *request, version, code string, began time.Time, took time.Duration) {
 	if a == nil {
 		return
 	}
@@ -69,7 +69,7 @@ func (a *access) note(c echo.Context, id *identified, code string, began time.Ti
 	attrs := [...]slog.Attr{
 		slog.String("method", knownMethod(r.Method)), slog.String("route", route(c)), slog.Int("status", w.Status),
 		slog.Float64("ms", float64(took.Microseconds())/1e3), slog.Int64("bytes_in", max(r.ContentLength, 0)), slog.Int64("bytes_out", w.Size),
-		slog.String("client", clientKind(r.Header)), slog.String("answered_by", id.version()), slog.String("request_id", id.header[0]),
+		slog.String("client", clientKind(r.Header)), slog.String("answered_by", version), slog.String("request_id", of.id[0]),
 		slog.String("code", code), slog.Int64("lines_left_out", a.left.Swap(0)),
 	}
 	n := len(attrs)

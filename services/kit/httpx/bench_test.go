@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -38,6 +39,11 @@ func benchRoutes(e *echo.Echo, decode func(c echo.Context, into any) error) {
 		var in benchBody
 		if err := decode(c, &in); err != nil {
 			return err
+		}
+		select { // as a journal waits for its answer
+		case <-c.Request().Context().Done():
+			return c.Request().Context().Err()
+		default:
 		}
 		return c.JSON(http.StatusCreated, benchAnswer{ID: in.ID, SKU: c.Param("sku"), Quantity: in.Quantity, Status: "pending", ExpiresAt: time.Unix(1_900_000_000, 0).UTC()})
 	})
@@ -88,10 +94,12 @@ func benchRequests(b *testing.B, h http.Handler, path string) {
 	for b.Loop() {
 		reader.Reset([]byte(body))
 		clear(w.header)
-		h.ServeHTTP(w, &http.Request{
+		ctx, hangUp := context.WithCancel(b.Context())
+		h.ServeHTTP(w, (&http.Request{
 			Method: http.MethodPost, URL: u, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Host: "127.0.0.1",
 			RequestURI: path, Header: header, ContentLength: int64(len(body)), Body: io.NopCloser(reader), RemoteAddr: "127.0.0.1:1",
-		})
+		}).WithContext(ctx))
+		hangUp()
 	}
 	if w.written == 0 {
 		b.Fatal("nothing was answered")

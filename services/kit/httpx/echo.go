@@ -57,7 +57,8 @@ func (c Config) Defaults() Config {
 }
 
 // NewEcho makes an Echo whose requests carry a trace context, a request id and a deadline, whose bodies are
-// bounded, and whose failures are problem documents. Two of them may share a registry.
+// bounded, and whose failures are problem documents. Two of them may share a registry. The *http.Request that it is given gets its
+// context in place, so it can be served once only.
 func NewEcho(cfg Config, deps Deps) *echo.Echo {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)

@@ -1,7 +1,6 @@
 package httpx
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -31,29 +30,34 @@ type edge struct {
 	cfg     Config
 	deps    Deps
 	traced  bool     // the tracer is one that makes spans
+	public  bool     // the listener is Public
 	seconds *seconds // nil without a registry
 	access  *access  // nil without a log of that kind
+	watch   watch
 }
 
 func newEdge(cfg Config, deps Deps) *edge {
 	_, off := deps.Tracer.(noop.Tracer)
-	return &edge{cfg: cfg, deps: deps, traced: !off, seconds: newSeconds(deps.Metrics, cfg.Listener), access: newAccess(cfg.Access, deps.Log)}
+	return &edge{
+		cfg: cfg, deps: deps, traced: !off, public: cfg.Listener == Public,
+		seconds: newSeconds(deps.Metrics, cfg.Listener), access: newAccess(cfg.Access, deps.Log),
+	}
 }
 
 func (m *edge) handle(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
-		id, end := m.begin(c, began)
-		defer end()
+		b := m.begin(c, began)
+		defer m.finish(b)
 		err := m.guarded(&answering{Context: c}, next)
 		code := ""
 		if err != nil {
 			c.Error(err)
 			code = fromEcho(err, c).Code
 		}
-		status, took := c.Response().Status, time.Since(began)
-		m.seconds.observe(route(c), knownMethod(c.Request().Method), status, id.version(), took)
-		m.access.note(c, id, code, began, took)
+		status, took, version := c.Response().Status, time.Since(began), m.version(b.of)
+		m.seconds.observe(route(c), knownMethod(c.Request().Method), status, version, took)
+		m.access.note(c, b.of, version, code, began, took)
 		if m.traced {
 			m.describe(c, status)
 		}
@@ -73,39 +77,60 @@ func (m *edge) describe(c echo.Context, status int) {
 	}
 }
 
-// begin puts the trace context, the request id and the deadline into the request's context, and gives what ends it.
-func (m *edge) begin(c echo.Context, began time.Time) (id *identified, end func()) {
+// begun is what begin has made, for finish.
+type begun struct {
+	of   *request
+	own  bool       // the request is not its caller's, within the process
+	span trace.Span // nil without a tracer
+}
+
+// begin puts the trace context, the request id and the deadline into the request's context. A call within the process is a part of
+// its caller's request, unless it has to end before that.
+//
+// The request is changed in place: a copy would be a twentieth of what a reservation allocates, and net/http, which alone looks at it
+// after us, does not look at its context.
+func (m *edge) begin(c echo.Context, began time.Time) begun {
 	r := c.Request()
-	ctx := callersTrace(r)
-	var span trace.Span
+	b, ctx := begun{}, callersTrace(r)
 	if m.traced {
-		ctx, span = m.deps.Tracer.Start(ctx, knownMethod(r.Method)+" "+route(c), trace.WithSpanKind(trace.SpanKindServer))
+		ctx, b.span = m.deps.Tracer.Start(ctx, knownMethod(r.Method)+" "+route(c), trace.WithSpanKind(trace.SpanKindServer))
 	}
 	ctx = ensureTrace(ctx)
-	cancel := func() {}
 	allowed := m.cfg.HandlerTimeout
-	if m.cfg.Listener != Public {
+	if !m.public {
 		allowed = within(r.Header, allowed)
 	}
 	deadline := began.Add(allowed)
-	if callers, ok := ctx.Deadline(); !ok || callers.After(deadline) { // a call within the process has its caller's
-		ctx, cancel = context.WithDeadline(ctx, deadline)
+	callers, bounded := ctx.Deadline()
+	if bounded && callers.Before(deadline) {
+		deadline = callers
 	}
-	id = &identified{Context: ctx, header: [1]string{r.Header.Get(HeaderRequestID)}}
-	if !isPlain(id.header[0], maxRequestIDBytes) {
-		id.header[0] = m.deps.NewID()
+	if b.of = requestOf(ctx); m.public || b.of == nil || !bounded || callers.After(deadline) {
+		b.of, b.own = &request{Context: ctx, id: [1]string{r.Header.Get(HeaderRequestID)}, deadline: deadline}, true
+		if !isPlain(b.of.id[0], maxRequestIDBytes) {
+			b.of.id[0] = m.deps.NewID()
+		}
+		m.watch.begin(b.of)
+		ctx = b.of
 	}
 	h := c.Response().Header()
-	h[HeaderRequestID] = id.header[:]
-	if m.cfg.Listener == Public {
-		id.trace[0] = TraceID(ctx)
-		h[HeaderTraceID] = id.trace[:]
+	h[HeaderRequestID] = b.of.id[:]
+	if m.public {
+		b.of.trace[0] = TraceID(ctx)
+		h[HeaderTraceID] = b.of.trace[:]
 	}
-	c.SetRequest(r.WithContext(id))
-	if span == nil {
-		return id, cancel
+	*r = *r.WithContext(ctx)
+	return b
+}
+
+// finish ends what begin has begun.
+func (m *edge) finish(b begun) {
+	if b.own {
+		m.watch.end(b.of)
 	}
-	return id, func() { cancel(); span.End() }
+	if b.span != nil {
+		b.span.End()
+	}
 }
 
 // guarded checks the request line, bounds the body, runs the handler and turns a panic into an error.
@@ -123,11 +148,14 @@ func (m *edge) guarded(c echo.Context, next echo.HandlerFunc) (err error) {
 	if err := checkURL(r, m.cfg.MaxURLBytes); err != nil {
 		return err
 	}
-	if r.ContentLength > m.cfg.MaxBodyBytes {
+	switch {
+	case r.ContentLength > m.cfg.MaxBodyBytes:
 		return tooLarge(m.cfg.MaxBodyBytes)
-	}
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, m.cfg.MaxBodyBytes)
+	case r.ContentLength > 0: // nothing comes after that
+	case r.Body != nil && r.Body != http.NoBody:
+		bounded := r.WithContext(r.Context()) // net/http looks for the body that it has made when it has the answer
+		bounded.Body = http.MaxBytesReader(c.Response(), r.Body, m.cfg.MaxBodyBytes)
+		c.SetRequest(bounded)
 	}
 	return next(c)
 }

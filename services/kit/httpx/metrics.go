@@ -82,10 +82,7 @@ func (s *seconds) observe(route, method string, status int, version string, took
 	if s == nil {
 		return
 	}
-	of := series{route: route, method: method, status: status}
-	if s.total != nil {
-		of.version = version
-	}
+	of := series{route: route, method: method, status: status, version: version}
 	s.mu.RLock()
 	m, ok := s.known[of]
 	s.mu.RUnlock()
@@ -117,20 +114,23 @@ func (s *seconds) look(of series) measure {
 // values must be bounded in number. Whoever answers by itself need not say so. Not safe for concurrent use; it belongs to the
 // request's own goroutine.
 func AnsweredBy(ctx context.Context, app string) {
-	if i, ok := ctx.Value(requestIDKey{}).(*identified); ok {
-		i.answeredBy = app
+	if r := requestOf(ctx); r != nil {
+		r.answeredBy = app
 	}
 }
 
 // itself is who answers when nobody else was asked.
 const itself = "gateway"
 
-// version is the app that answered.
-func (i *identified) version() string {
-	if i.answeredBy == "" {
+// version is the app that answered; "" where there is no choice, and the request may be a caller's, who goes on with it.
+func (m *edge) version(r *request) string {
+	switch {
+	case !m.public:
+		return ""
+	case r.answeredBy == "":
 		return itself
 	}
-	return i.answeredBy
+	return r.answeredBy
 }
 
 // route is the template of the route that the path matched, such as "/order/v1/orders/:id".

@@ -12,28 +12,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// identified is the context of a request with its id.
-type identified struct {
-	context.Context
-	header     [1]string // the id, as it stands in the answer's header
-	trace      [1]string // the trace id, likewise; "" where it is not told
-	answeredBy string    // see AnsweredBy
-}
-
-type requestIDKey struct{}
-
-// Value gives the request itself for requestIDKey.
-func (i *identified) Value(key any) any {
-	if key == (requestIDKey{}) {
-		return i
-	}
-	return i.Context.Value(key)
-}
-
 // RequestID is the id of the request that ctx belongs to; "" outside of one.
 func RequestID(ctx context.Context) string {
-	if i, ok := ctx.Value(requestIDKey{}).(*identified); ok {
-		return i.header[0]
+	if r := requestOf(ctx); r != nil {
+		return r.id[0]
 	}
 	return ""
 }
