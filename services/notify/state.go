@@ -11,33 +11,28 @@ import (
 	"github.com/sidecart/sidecart/services/notify/notifyapi"
 )
 
-// state is one shard: the orders that are not archived, and the messages that are to be sent.
+// state is one shard: the orders that are not archived, and the messages that are to be sent. An order in it is never
+// changed, only replaced.
 type state struct {
 	orders   trie.Map[string, *notifyapi.Order]
-	open     trie.Map[string, string] // message that is not sent → order
-	settled  *btree.BTreeG[stamp]     // orders with nothing left to send, by changed_at
-	mail     *task.Set                // one a channel, so that one that is down holds up no other
+	open     trie.Map[string, string]        // message that is not sent → order
+	settled  *btree.BTreeG[*notifyapi.Order] // orders with nothing left to send, by changed_at
+	mail     *task.Set                       // one a channel, so that one that is down holds up no other
 	sms      *task.Set
 	archived *archive.Index
 }
 
-// stamp finds an order by a time.
-type stamp struct {
-	at int64 // Unix nanoseconds
-	id string
-}
-
-func earlier(a, b stamp) bool {
-	if a.at != b.at {
-		return a.at < b.at
+func changedBefore(a, b *notifyapi.Order) bool {
+	if c := a.ChangedAt.Compare(b.ChangedAt); c != 0 {
+		return c < 0
 	}
-	return a.id < b.id
+	return a.ID < b.ID
 }
 
 func newState() *state {
 	return &state{
-		settled: btree.NewBTreeGOptions(earlier, btree.Options{NoLocks: true}), // see journal.Machine: one writer
-		mail:    &task.Set{}, sms: &task.Set{}, archived: archive.NewIndex(),
+		settled: btree.NewBTreeGOptions(changedBefore, btree.Options{NoLocks: true}), // see journal.Machine: one writer
+		mail:    task.NewSet(), sms: task.NewSet(), archived: archive.NewIndex(),
 	}
 }
 
@@ -90,7 +85,7 @@ func (s *state) put(o *notifyapi.Order) {
 		s.unlist(old)
 	}
 	if settled(o) {
-		s.settled.Set(stampOf(o))
+		s.settled.Set(o)
 	}
 }
 
@@ -105,11 +100,9 @@ func (s *state) remove(id string) {
 // unlist takes an order out of what finds it.
 func (s *state) unlist(o *notifyapi.Order) {
 	if settled(o) { // deleting what is not there copies the way to it
-		s.settled.Delete(stampOf(o))
+		s.settled.Delete(o)
 	}
 }
-
-func stampOf(o *notifyapi.Order) stamp { return stamp{o.ChangedAt.UnixNano(), o.ID} }
 
 // settled tells whether nothing is left to send.
 func settled(o *notifyapi.Order) bool {
@@ -128,11 +121,11 @@ func final(status string) bool {
 // settledBefore gives up to limit orders that have been settled since before the given time, the oldest first.
 func (s *state) settledBefore(before time.Time, limit int) []*notifyapi.Order {
 	var orders []*notifyapi.Order
-	s.settled.Scan(func(k stamp) bool {
-		if k.at >= before.UnixNano() || len(orders) == limit {
+	s.settled.Scan(func(o *notifyapi.Order) bool {
+		if !o.ChangedAt.Before(before) || len(orders) == limit {
 			return false
 		}
-		orders = append(orders, s.order(k.id))
+		orders = append(orders, o)
 		return true
 	})
 	return orders

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,32 @@ func BenchmarkPlace(b *testing.B) {
 	}
 	all.Wait()
 	b.ReportMetric(float64(b.N)/float64(stock.calls.Load()), "orders/call")
+}
+
+// BenchmarkRecordPlaced is what 100 new orders of as many customers cost the domain, in one segment as the journal records
+// them: on a clone of a state that has 50,000 orders.
+func BenchmarkRecordPlaced(b *testing.B) {
+	const had, each = 50_000, 100
+	customers := rand.New(rand.NewPCG(1, 2))
+	m, placed := machine{}, 0
+	record := func(s *state, orders int) *state {
+		s = m.Clone(s)
+		for range orders {
+			placed++
+			at := journal.At{Seq: uint64(placed / each), Time: start.Add(time.Duration(placed) * time.Millisecond)}
+			c := aPlacement(uuid.NewSHA1(orderNamespace, fmt.Append(nil, placed)).String(), at.Time)
+			c.Customer = fmt.Sprintf("customer-%07d", customers.IntN(1_000_000))
+			_, events, err := m.Decide(s, at, c)
+			require.NoError(b, err)
+			m.Apply(s, at, events[0])
+		}
+		return s
+	}
+	s := record(m.New(), had)
+	b.ReportAllocs()
+	for b.Loop() {
+		s = record(s, each)
+	}
 }
 
 // slowState takes a millisecond for what a store makes durable.

@@ -138,11 +138,10 @@ func decideCancel(s *state, at journal.At, c cancelOrder) (any, []journal.Event,
 func decideTimeOut(s *state, at journal.At, c timeOut) (int, []journal.Event) {
 	var events []journal.Event
 	bytes := 0
-	s.due.Scan(func(k stamp) bool {
-		if k.at >= c.Until.UnixNano() || k.at > at.Time.UnixNano() || len(events) == maxTimedOutOrders || bytes > maxTimedOutBytes {
+	s.due.Scan(func(o *orderapi.Order) bool {
+		if !o.PayBy.Before(c.Until) || o.PayBy.After(at.Time) || len(events) == maxTimedOutOrders || bytes > maxTimedOutBytes {
 			return false
 		}
-		o := s.order(k.id)
 		bytes += roughBytes(o)
 		events = append(events, cancellation(o, at, orderapi.ReasonNotPaidInTime))
 		return true

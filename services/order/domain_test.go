@@ -279,10 +279,10 @@ func TestACustomersOrdersNewestFirst(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, []string{"o4", "o3", "o2", "o1", "o0"}, ids(l.s.ofOwner("ada", stamp{}, 10)))
-	first := l.s.ofOwner("ada", stamp{}, 2)
-	require.Equal(t, []string{"o2", "o1"}, ids(l.s.ofOwner("ada", ownerKey(first[1]).stamp, 2)))
-	require.Empty(t, l.s.ofOwner("eve", stamp{}, 10))
+	require.Equal(t, []string{"o4", "o3", "o2", "o1", "o0"}, ids(l.s.ofOwner(ada.Owner(), stamp{}, 10)))
+	first := l.s.ofOwner(ada.Owner(), stamp{}, 2)
+	require.Equal(t, []string{"o2", "o1"}, ids(l.s.ofOwner(ada.Owner(), placedStamp(first[1]), 2)))
+	require.Empty(t, l.s.ofOwner(identity.Owner{Subject: "eve"}, stamp{}, 10))
 }
 
 func TestAnOrdersIDIsItsNameForEver(t *testing.T) {

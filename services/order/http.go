@@ -81,7 +81,7 @@ func (s *Service) getOrders(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	orders, next, err := s.list(c.Request().Context(), listOwner(by.Tenant, customer), cursor, limit)
+	orders, next, err := s.list(c.Request().Context(), identity.Owner{Tenant: by.Tenant, Subject: customer}, cursor, limit)
 	if err != nil {
 		return err
 	}

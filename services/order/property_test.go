@@ -150,8 +150,9 @@ func (w *world) check(t *rapid.T) {
 		}
 		inMemory := w.s.order(id) != nil
 		require.True(t, inMemory || settled(&o), "only what is settled leaves memory: %+v", o)
-		require.Equal(t, inMemory && o.Status == orderapi.StatusAwaitingPayment, contains(w.s.due.Items(), id))
-		require.Equal(t, inMemory && settled(&o), contains(w.s.settled.Items(), id))
+		require.Equal(t, inMemory && o.Status == orderapi.StatusAwaitingPayment, slices.Contains(w.s.due.Items(), w.s.order(id)))
+		require.Equal(t, inMemory && settled(&o), slices.Contains(w.s.settled.Items(), w.s.order(id)))
+		require.Equal(t, inMemory, slices.Contains(w.s.owners.Items(), w.s.order(id)))
 	}
 	for charge, id := range w.landed {
 		o := w.current(id)
@@ -166,8 +167,4 @@ func (w *world) check(t *rapid.T) {
 	if w.earlier != nil {
 		require.Equal(t, w.earlierD, dump(t, w.earlier), "a committed state was changed")
 	}
-}
-
-func contains(stamps []stamp, id string) bool {
-	return slices.ContainsFunc(stamps, func(s stamp) bool { return s.id == id })
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/kit/archive"
 	"github.com/sidecart/sidecart/services/kit/errs"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
 
@@ -49,10 +50,10 @@ func (s *Service) glance(ctx context.Context, id string) (*orderapi.Order, error
 	return &view.Doc, nil
 }
 
-// list gives a page of the orders of an owner (listOwner), newest first, archived ones included, as they were at some moment
+// list gives a page of the orders of an owner, newest first, archived ones included, as they were at some moment
 // during the call. The states are taken before the archive is read: an order that leaves memory meanwhile is in the
 // state, and one that had left it before is in the archive.
-func (s *Service) list(ctx context.Context, owner, cursor string, limit int) ([]orderapi.Order, string, error) {
+func (s *Service) list(ctx context.Context, owner identity.Owner, cursor string, limit int) ([]orderapi.Order, string, error) {
 	if err := s.loaded(); err != nil {
 		return nil, "", err
 	}
@@ -68,14 +69,14 @@ func (s *Service) list(ctx context.Context, owner, cursor string, limit int) ([]
 		}
 		for _, o := range s.log.State(shard).ofOwner(owner, after, limit+1) {
 			found[o.ID] = o
-			keys = append(keys, ownerKey(o).stamp)
+			keys = append(keys, placedStamp(o))
 		}
 	}
 	var from archive.Entry
 	if after.id != "" {
 		from = archive.Entry{ID: after.id, At: time.Unix(0, after.at)}
 	}
-	archived, err := s.lists.Before(ctx, owner, from, limit+1)
+	archived, err := s.lists.Before(ctx, listOwner(owner.Tenant, owner.Subject), from, limit+1)
 	if err != nil {
 		return nil, "", err
 	}

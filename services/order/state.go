@@ -1,13 +1,13 @@
 package order
 
 import (
-	"cmp"
 	"math"
 	"time"
 
 	"github.com/tidwall/btree"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/identity"
 	"github.com/sidecart/sidecart/services/kit/trie"
 	"github.com/sidecart/sidecart/services/order/orderapi"
 )
@@ -16,48 +16,55 @@ import (
 // replaced.
 type state struct {
 	orders   trie.Map[string, *orderapi.Order]
-	due      *btree.BTreeG[stamp]  // awaiting payment, by pay_by
-	settled  *btree.BTreeG[stamp]  // see settled, by changed_at
-	owners   *btree.BTreeG[placed] // all, by listOwner and placed_at
+	due      *index // awaiting payment, by pay_by
+	settled  *index // see settled, by changed_at
+	owners   *index // all, by ownerOf and placed_at
 	archived *archive.Index
 }
 
-// stamp finds an order by a time.
+// index has orders in some order. Its nodes are copied when one of their entries changes, so these are no more than pointers.
+type index = btree.BTreeG[*orderapi.Order]
+
+// stamp orders by a time and then by id.
 type stamp struct {
 	at int64 // Unix nanoseconds
 	id string
 }
 
-func earlier(a, b stamp) bool {
-	if a.at != b.at {
-		return a.at < b.at
-	}
-	return a.id < b.id
-}
+// placedStamp is where an order stands among those of its owner.
+func placedStamp(o *orderapi.Order) stamp { return stamp{o.PlacedAt.UnixNano(), o.ID} }
 
-// placed finds the orders of an owner.
-type placed struct {
-	owner string // listOwner
-	stamp
-}
-
-func placedBefore(a, b placed) bool {
-	if c := cmp.Compare(a.owner, b.owner); c != 0 {
+// earlier tells whether a stands before b by its time, or by its id where the times are the same.
+func earlier(a, b *orderapi.Order, atA, atB time.Time) bool {
+	if c := atA.Compare(atB); c != 0 {
 		return c < 0
 	}
-	return earlier(a.stamp, b.stamp)
+	return a.ID < b.ID
 }
 
-// ownersDegree is that of a B-tree whose keys come in no order: each new one copies a leaf of its own, with up to twice as many entries. By
-// the usual degree of 32 these copies were a twentieth of all memory that orders took.
+func placedBefore(a, b *orderapi.Order) bool {
+	if a.Customer != b.Customer {
+		return a.Customer < b.Customer
+	}
+	if a.Tenant != b.Tenant {
+		return a.Tenant < b.Tenant
+	}
+	return earlier(a, b, a.PlacedAt, b.PlacedAt)
+}
+
+// ownersDegree is that of a B-tree whose keys come in no order: each new one copies a leaf of its own, with up to twice as many entries.
 const ownersDegree = 6
 
 func newState() *state {
 	// One goroutine changes a state, and readers see only states that are not changed any more: no locks.
 	unlocked := btree.Options{NoLocks: true}
 	return &state{
-		due:      btree.NewBTreeGOptions(earlier, unlocked),
-		settled:  btree.NewBTreeGOptions(earlier, unlocked),
+		due: btree.NewBTreeGOptions(func(a, b *orderapi.Order) bool {
+			return earlier(a, b, a.PayBy, b.PayBy)
+		}, unlocked),
+		settled: btree.NewBTreeGOptions(func(a, b *orderapi.Order) bool {
+			return earlier(a, b, a.ChangedAt, b.ChangedAt)
+		}, unlocked),
 		owners:   btree.NewBTreeGOptions(placedBefore, btree.Options{NoLocks: true, Degree: ownersDegree}),
 		archived: archive.NewIndex(),
 	}
@@ -76,17 +83,17 @@ func (s *state) order(id string) *orderapi.Order {
 	return o
 }
 
-// put replaces or adds an order and keeps what finds it.
+// put replaces or adds an order and keeps what finds it. Whose it is and when it was placed never change.
 func (s *state) put(o *orderapi.Order) {
 	if old, replaced := s.orders.Set(o.ID, o); replaced {
 		s.unlist(old)
 	}
-	s.owners.Set(ownerKey(o))
+	s.owners.Set(o)
 	switch {
 	case o.Status == orderapi.StatusAwaitingPayment:
-		s.due.Set(stamp{o.PayBy.UnixNano(), o.ID})
+		s.due.Set(o)
 	case settled(o):
-		s.settled.Set(stamp{o.ChangedAt.UnixNano(), o.ID})
+		s.settled.Set(o)
 	}
 }
 
@@ -94,39 +101,35 @@ func (s *state) put(o *orderapi.Order) {
 func (s *state) remove(id string) {
 	if o := s.order(id); o != nil {
 		s.orders.Delete(id)
+		s.owners.Delete(o)
 		s.unlist(o)
 	}
 }
 
-// unlist takes an order out of what finds it.
+// unlist takes an order out of the indexes that its status puts it in.
 func (s *state) unlist(o *orderapi.Order) {
-	s.owners.Delete(ownerKey(o))
 	switch { // deleting what is not there copies the way to it
 	case o.Status == orderapi.StatusAwaitingPayment:
-		s.due.Delete(stamp{o.PayBy.UnixNano(), o.ID})
+		s.due.Delete(o)
 	case settled(o):
-		s.settled.Delete(stamp{o.ChangedAt.UnixNano(), o.ID})
+		s.settled.Delete(o)
 	}
-}
-
-func ownerKey(o *orderapi.Order) placed {
-	return placed{listOwner(o.Tenant, o.Customer), stamp{o.PlacedAt.UnixNano(), o.ID}}
 }
 
 // dueBefore tells whether an order awaits payment whose pay_by is before until.
 func (s *state) dueBefore(until time.Time) bool {
 	first, any := s.due.Min()
-	return any && first.at < until.UnixNano()
+	return any && first.PayBy.Before(until)
 }
 
 // settledBefore gives up to limit orders that were settled before the time, the oldest first.
 func (s *state) settledBefore(before time.Time, limit int) []*orderapi.Order {
 	var found []*orderapi.Order
-	s.settled.Scan(func(k stamp) bool {
-		if k.at >= before.UnixNano() || len(found) == limit {
+	s.settled.Scan(func(o *orderapi.Order) bool {
+		if !o.ChangedAt.Before(before) || len(found) == limit {
 			return false
 		}
-		found = append(found, s.order(k.id))
+		found = append(found, o)
 		return true
 	})
 	return found
@@ -134,18 +137,18 @@ func (s *state) settledBefore(before time.Time, limit int) []*orderapi.Order {
 
 // ofOwner gives up to limit orders of the owner that come after the cursor, newest first; the zero cursor
 // begins at the newest.
-func (s *state) ofOwner(owner string, cursor stamp, limit int) []*orderapi.Order {
-	pivot := placed{owner, cursor}
+func (s *state) ofOwner(owner identity.Owner, cursor stamp, limit int) []*orderapi.Order {
+	pivot := &orderapi.Order{Tenant: owner.Tenant, Customer: owner.Subject, PlacedAt: time.Unix(0, cursor.at), ID: cursor.id}
 	if cursor.id == "" {
-		pivot.at = math.MaxInt64
+		pivot.PlacedAt = time.Unix(0, math.MaxInt64)
 	}
 	var found []*orderapi.Order
-	s.owners.Descend(pivot, func(k placed) bool {
-		if k.owner != owner || len(found) == limit {
+	s.owners.Descend(pivot, func(o *orderapi.Order) bool {
+		if ownerOf(o) != owner || len(found) == limit {
 			return false
 		}
-		if k.stamp != cursor {
-			found = append(found, s.order(k.id))
+		if placedStamp(o) != cursor {
+			found = append(found, o)
 		}
 		return true
 	})

@@ -17,7 +17,7 @@ type state struct {
 	tasks    *task.Set
 }
 
-func newState() *state { return &state{tasks: &task.Set{}} }
+func newState() *state { return &state{tasks: task.NewSet()} }
 
 func (s *state) clone() *state {
 	return &state{accounts: *s.accounts.Copy(), refunds: *s.refunds.Copy(), tasks: s.tasks.Clone()}

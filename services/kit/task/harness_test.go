@@ -33,7 +33,7 @@ type ledger struct {
 func newLedger(shards int) *ledger {
 	l := &ledger{done: map[string]int{}, loaded: make(chan struct{}), wake: func() {}}
 	for range shards {
-		l.shards = append(l.shards, &task.Set{})
+		l.shards = append(l.shards, task.NewSet())
 	}
 	close(l.loaded)
 	return l

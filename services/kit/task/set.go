@@ -1,8 +1,7 @@
 package task
 
 import (
-	"encoding/binary"
-	"encoding/hex"
+	"cmp"
 	"iter"
 	"strings"
 	"time"
@@ -14,17 +13,48 @@ import (
 
 // Set holds the open tasks of one shard with the indexes that a Worker needs. It is part of a journal state: Clone
 // takes constant time, and a Set that was committed is only read. A Task in it is never changed, only replaced, so
-// that its maps, whose nodes are copied when one of their entries changes, need hold no more than pointers.
+// that its maps and indexes, whose nodes are copied when one of their entries changes, need hold no more than pointers.
 type Set struct {
 	tasks  trie.Map[string, *Task]
-	due    btree.Map[string, *Task] // when a queued task is due or a claim ends, then the id
-	claims btree.Map[string, *Task] // claimant, then the end of the claim, then the id
-	parked btree.Map[string, *Task] // when it was parked, then the id
+	due    *index // the queued and the claimed, by actionable
+	claims *index // the claimed, by claimant and the end of the claim
+	parked *index // the parked, by when they were
+}
+
+// index has tasks in an order that ends with their ids.
+type index = btree.BTreeG[*Task]
+
+// NewSet is a Set without tasks.
+func NewSet() *Set {
+	ordered := func(order func(a, b *Task) int) *index {
+		less := func(a, b *Task) bool {
+			if c := order(a, b); c != 0 {
+				return c < 0
+			}
+			return a.ID < b.ID
+		}
+		return btree.NewBTreeGOptions(less, btree.Options{NoLocks: true}) // see journal.Machine: one writer
+	}
+	return &Set{
+		due: ordered(func(a, b *Task) int { return a.actionable().Compare(b.actionable()) }),
+		claims: ordered(func(a, b *Task) int {
+			return cmp.Or(strings.Compare(a.ClaimedBy, b.ClaimedBy), a.ClaimUntil.Compare(b.ClaimUntil))
+		}),
+		parked: ordered(func(a, b *Task) int { return a.ParkedAt.Compare(b.ParkedAt) }),
+	}
+}
+
+// actionable is when anybody may claim a task that is not parked: it is due, or the claim on it ends.
+func (t *Task) actionable() time.Time {
+	if t.Status == Claimed {
+		return t.ClaimUntil
+	}
+	return t.NextAt
 }
 
 // Clone is an independent copy.
 func (s *Set) Clone() *Set {
-	return &Set{tasks: s.tasks.Clone(), due: *s.due.Copy(), claims: *s.claims.Copy(), parked: *s.parked.Copy()}
+	return &Set{tasks: s.tasks.Clone(), due: s.due.Copy(), claims: s.claims.Copy(), parked: s.parked.Copy()}
 }
 
 // Len is the number of open tasks.
@@ -49,12 +79,12 @@ func (s *Set) Put(t Task) {
 	}
 	switch t.Status {
 	case Queued:
-		s.due.Set(timeKey(t.NextAt)+t.ID, &t)
+		s.due.Set(&t)
 	case Claimed:
-		s.due.Set(timeKey(t.ClaimUntil)+t.ID, &t)
-		s.claims.Set(claimKey(&t), &t)
+		s.due.Set(&t)
+		s.claims.Set(&t)
 	case Parked:
-		s.parked.Set(timeKey(t.ParkedAt)+t.ID, &t)
+		s.parked.Set(&t)
 	}
 }
 
@@ -70,12 +100,12 @@ func (s *Set) Remove(id string) {
 func (s *Set) unlist(t *Task) {
 	switch t.Status {
 	case Queued:
-		s.due.Delete(timeKey(t.NextAt) + t.ID)
+		s.due.Delete(t)
 	case Claimed:
-		s.due.Delete(timeKey(t.ClaimUntil) + t.ID)
-		s.claims.Delete(claimKey(t))
+		s.due.Delete(t)
+		s.claims.Delete(t)
 	case Parked:
-		s.parked.Delete(timeKey(t.ParkedAt) + t.ID)
+		s.parked.Delete(t)
 	}
 }
 
@@ -92,21 +122,15 @@ func (s *Set) All() iter.Seq[Task] {
 
 // Due gives the tasks that anybody may claim at this time, the longest due first.
 func (s *Set) Due(at time.Time) iter.Seq[Task] {
-	last := timeKey(at)
 	return func(yield func(Task) bool) {
-		s.due.Scan(func(key string, t *Task) bool {
-			return key[:timeKeyBytes] <= last && yield(*t)
-		})
+		s.due.Scan(func(t *Task) bool { return !t.actionable().After(at) && yield(*t) })
 	}
 }
 
 // NextDue is the time of the first task that becomes claimable after at; ok is false when there is none.
 func (s *Set) NextDue(at time.Time) (next time.Time, ok bool) {
-	after := timeKey(at.Add(1))
-	s.due.Ascend(after, func(_ string, t *Task) bool {
-		if next, ok = t.NextAt, true; t.Status == Claimed {
-			next = t.ClaimUntil
-		}
+	s.due.Ascend(&Task{NextAt: at.Add(1)}, func(t *Task) bool {
+		next, ok = t.actionable(), true
 		return false
 	})
 	return next, ok
@@ -115,10 +139,9 @@ func (s *Set) NextDue(at time.Time) (next time.Time, ok bool) {
 // ClaimedBy gives the tasks that writer holds a claim on which does not end before from, the one that ends first at
 // the front.
 func (s *Set) ClaimedBy(writer string, from time.Time) iter.Seq[Task] {
-	prefix := writer + "|"
 	return func(yield func(Task) bool) {
-		s.claims.Ascend(prefix+timeKey(from), func(key string, t *Task) bool {
-			return strings.HasPrefix(key, prefix) && yield(*t)
+		s.claims.Ascend(&Task{ClaimedBy: writer, ClaimUntil: from}, func(t *Task) bool {
+			return t.ClaimedBy == writer && yield(*t)
 		})
 	}
 }
@@ -126,21 +149,9 @@ func (s *Set) ClaimedBy(writer string, from time.Time) iter.Seq[Task] {
 // Parked gives the parked tasks, the one parked first at the front.
 func (s *Set) Parked() iter.Seq[Task] {
 	return func(yield func(Task) bool) {
-		s.parked.Scan(func(_ string, t *Task) bool { return yield(*t) })
+		s.parked.Scan(func(t *Task) bool { return yield(*t) })
 	}
 }
 
 // longAgo is before every time of a task.
 var longAgo = time.Unix(0, 0)
-
-// timeKeyBytes is the length of a timeKey.
-const timeKeyBytes = 16
-
-// timeKey orders times as strings. Times before 1970 do not occur.
-func timeKey(at time.Time) string {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(max(at.UnixNano(), 0)))
-	return hex.EncodeToString(b[:])
-}
-
-func claimKey(t *Task) string { return t.ClaimedBy + "|" + timeKey(t.ClaimUntil) + t.ID }

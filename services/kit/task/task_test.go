@@ -25,7 +25,7 @@ func TestBackOffDoublesToItsBound(t *testing.T) {
 
 func TestFailuresWaitAndThenPark(t *testing.T) {
 	at := start
-	s := &Set{}
+	s := NewSet()
 	s.Put(New("a", at))
 	for n := 1; n <= MaxFailures; n++ {
 		granted := decide(t, s, at, Claim{By: "w", IDs: []string{"a"}, Lease: time.Minute}).([]Task)
@@ -51,7 +51,7 @@ func TestFailuresWaitAndThenPark(t *testing.T) {
 }
 
 func TestResultsOfALostClaimAreRefused(t *testing.T) {
-	s := &Set{}
+	s := NewSet()
 	s.Put(NewClaimed("a", start, "dead", time.Second))
 	require.Empty(t, decide(t, s, start, Claim{By: "w", IDs: []string{"a"}, Lease: time.Second}), "leased to another writer")
 	require.Len(t, decide(t, s, start.Add(time.Second), Claim{By: "w", IDs: []string{"a"}, Lease: time.Second}), 1)
@@ -66,7 +66,7 @@ func TestResultsOfALostClaimAreRefused(t *testing.T) {
 }
 
 func TestAReleasedClaimWasNoAttempt(t *testing.T) {
-	s := &Set{}
+	s := NewSet()
 	s.Put(NewClaimed("a", start, "w", time.Minute))
 	released := decide(t, s, start, Release{By: "w", IDs: []string{"a", "unknown"}}).([]Task)
 	require.Len(t, released, 1)
@@ -100,7 +100,7 @@ func decide(t require.TestingT, s *Set, at time.Time, cmd any) any {
 // TestLifecycle runs random commands of several writers and compares every index with a look at all tasks.
 func TestLifecycle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, at := &Set{}, start
+		s, at := NewSet(), start
 		id := rapid.SampledFrom([]string{"a", "b", "c", "a:1", "ab"})
 		writer := rapid.SampledFrom([]string{"w", "w1", "v"})
 		lease := rapid.Custom(func(t *rapid.T) time.Duration {
