@@ -16,7 +16,7 @@ func Account(ctx context.Context, state sidecar.State) (datacopy.Account, error)
 // total adds a shard's stock to the totals.
 func total(s *State, totals map[string]int64) (err error) {
 	totals["skus"] += int64(s.items.Len())
-	totals["holds"] += int64(s.holds.rows.Len())
+	totals["holds"] += int64(s.holds.len())
 	s.items.Scan(func(_ string, i *Item) bool {
 		totals["received"] += i.Received
 		totals["available"] += i.Available

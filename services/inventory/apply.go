@@ -173,7 +173,7 @@ func (s *State) drop(e inventoryapi.HoldDropped) {
 			s.move(l.SKU, 0, l.Quantity, -l.Quantity, 0)
 		}
 	}
-	s.dropHold(e.ID)
+	s.holds.drop(refOf(0, e.ID))
 }
 
 func (s *State) lose(at journal.At, e inventoryapi.HoldLost) {

@@ -226,13 +226,13 @@ func TestFinishedThingsAreForgottenAfterTheWindow(t *testing.T) {
 	s.must(hold("open", lines("a", 1)))
 	s.pass(rememberFor)
 	s.must(AddStock{SKU: "a", ID: "x0", Quantity: 1})
-	assert.Equal(t, 11, s.state.reservations.rows.Len(), "not before the window is over")
+	assert.Equal(t, 11, s.state.reservations.len(), "not before the window is over")
 	s.pass(time.Millisecond)
 	for i := 1; i <= 3; i++ {
 		s.must(AddStock{SKU: "a", ID: fmt.Sprint("x", i), Quantity: 1})
 	}
-	assert.Equal(t, 1, s.state.reservations.rows.Len())
-	assert.Equal(t, 1, s.state.holds.rows.Len())
+	assert.Equal(t, 1, s.state.reservations.len())
+	assert.Equal(t, 1, s.state.holds.len())
 	assert.Equal(t, 4, s.state.restocks.Len())
 	s.reload()
 }

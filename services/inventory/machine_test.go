@@ -81,25 +81,18 @@ func (s *shard) dump() []string {
 func (s *shard) check() {
 	reserved := map[string]int64{}
 	unfinished := 0
-	texts := 0
-	isText := func(id string) {
-		if refOf(0, id).text != 0 {
-			texts++
-		}
-	}
 	for r := range s.state.allReservations {
 		require.Equal(s.t, r.Status == StatusReserved, r.FinishedAt.IsZero())
 		if r.Status == StatusReserved {
 			reserved[r.SKU] += r.Quantity
 			unfinished++
 		}
-		isText(r.ID)
 		found, ok := s.state.reservation(r.SKU, r.ID)
 		require.True(s.t, ok)
 		require.Equal(s.t, r, found)
 	}
 	require.Equal(s.t, unfinished, s.state.reservations.due.tree.Len())
-	require.Equal(s.t, s.state.reservations.rows.Len()-unfinished, s.state.reservations.finished.tree.Len())
+	require.Equal(s.t, s.state.reservations.len()-unfinished, s.state.reservations.finished.tree.Len())
 	unfinished = 0
 	for h := range s.state.allHolds {
 		require.Equal(s.t, h.any(StatusReserved), h.FinishedAt.IsZero())
@@ -111,14 +104,12 @@ func (s *shard) check() {
 				reserved[l.SKU] += l.Quantity
 			}
 		}
-		isText(h.ID)
 		found, ok := s.state.hold(h.ID)
 		require.True(s.t, ok)
 		require.Equal(s.t, h, found)
 	}
 	require.Equal(s.t, unfinished, s.state.holds.due.tree.Len())
-	require.Equal(s.t, s.state.holds.rows.Len()-unfinished, s.state.holds.finished.tree.Len())
-	require.Equal(s.t, texts, s.state.names.texts.len(), "ids that are not UUIDs are remembered, and let go of")
+	require.Equal(s.t, s.state.holds.len()-unfinished, s.state.holds.finished.tree.Len())
 	require.Equal(s.t, s.state.restocks.Len(), s.state.finishedRestocks.Len())
 	s.state.items.Scan(func(sku string, i *Item) bool {
 		require.Equal(s.t, i.Received, i.Available+i.Reserved+i.Sold)

@@ -17,14 +17,23 @@ import (
 type ref struct {
 	id   [16]byte // a UUID's bytes; of any other id the first 16 of its SHA-256
 	sku  uint32   // number of the reservation's SKU; 0 for a hold
-	text uint32   // 1: id is not a UUID, and names.texts has it
+	kind kind     // of its id
 }
+
+// kind says where a table has the row of an id.
+type kind uint32
+
+const (
+	isUUID  kind = iota
+	isShort      // another text of up to shortTextBytes
+	isLong
+)
 
 func (a ref) compare(b ref) int {
 	if c := bytes.Compare(a.id[:], b.id[:]); c != 0 {
 		return c
 	}
-	return cmp.Or(cmp.Compare(a.sku, b.sku), cmp.Compare(a.text, b.text))
+	return cmp.Or(cmp.Compare(a.sku, b.sku), cmp.Compare(a.kind, b.kind))
 }
 
 // refOf is the ref of an id. That two texts share the first half of a SHA-256 is not to be feared; who finds such a
@@ -33,9 +42,18 @@ func refOf(sku uint32, id string) ref {
 	if u, err := uuid.Parse(id); err == nil && isCanonical(id) {
 		return ref{id: u, sku: sku}
 	}
-	sum := sha256.Sum256([]byte(id))
-	return ref{id: [16]byte(sum[:16]), sku: sku, text: 1}
+	const usualBytes = 128        // at most, and so many characters the contract allows
+	onStack := [usualBytes]byte{} // a conversion would take memory
+	sum := sha256.Sum256(append(onStack[:0], id...))
+	r := ref{id: [16]byte(sum[:16]), sku: sku, kind: isLong}
+	if len(id) <= shortTextBytes {
+		r.kind = isShort
+	}
+	return r
 }
+
+// uuid is the id of a ref whose id is a UUID.
+func (a ref) uuid() string { return uuid.UUID(a.id).String() }
 
 // isCanonical tells whether a UUID is written as uuid.UUID writes it: 36 characters, lower case.
 func isCanonical(id string) bool {
@@ -47,10 +65,9 @@ func isCanonical(id string) bool {
 	return len(id) == 36
 }
 
-// names is what refs and rows leave out: ids that are no UUIDs, and SKUs by number. Numbers mean something in one State
+// names is what refs and rows leave out: SKUs by number, and what they were called. Numbers mean something in one State
 // and its clones only; they are given anew when a snapshot is loaded.
 type names struct {
-	texts   texts
 	numbers *btree.Map[string, uint32] // of SKUs, from 1
 	skus    *btree.Map[uint32, string]
 	offers  *btree.Map[uint32, *offer] // the last one of a SKU by its number, for sharing
@@ -67,7 +84,7 @@ func newNames() names {
 }
 
 func (n *names) clone() names {
-	return names{texts: n.texts.clone(), numbers: n.numbers.Copy(), skus: n.skus.Copy(), offers: n.offers.Copy()}
+	return names{numbers: n.numbers.Copy(), skus: n.skus.Copy(), offers: n.offers.Copy()}
 }
 
 // offer gives an offer of a SKU, the same one for all lines at the same title and price that come one after the other.
@@ -97,27 +114,6 @@ func (n *names) sku(number uint32) string {
 	return sku
 }
 
-// keep remembers the id of a ref that does not hold it.
-func (n *names) keep(r ref, id string) {
-	if r.text != 0 {
-		n.texts.set(r, id)
-	}
-}
-
-// id is the id that a ref stands for.
-func (n *names) id(r ref) string {
-	if r.text == 0 {
-		return uuid.UUID(r.id).String()
-	}
-	return n.texts.get(r)
-}
-
-func (n *names) drop(r ref) {
-	if r.text != 0 {
-		n.texts.delete(r)
-	}
-}
-
 // clock finds what is due at a time.
 type clock struct {
 	at int64 // Unix ms
@@ -144,8 +140,8 @@ func newClocks() clocks {
 
 func (c clocks) clone() clocks { return clocks{c.tree.Copy()} }
 
-func (c clocks) set(at time.Time, r ref)    { c.tree.Set(clock{at.UnixMilli(), r}) }
-func (c clocks) delete(at time.Time, r ref) { c.tree.Delete(clock{at.UnixMilli(), r}) }
+func (c clocks) set(at int64, r ref)    { c.tree.Set(clock{at, r}) }
+func (c clocks) delete(at int64, r ref) { c.tree.Delete(clock{at, r}) }
 
 // first is the earliest time, to the millisecond; zero when there is none.
 func (c clocks) first() time.Time {

@@ -5,14 +5,7 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
-	"github.com/sidecart/sidecart/services/kit/trie"
 )
-
-// holds are those of a shard, and what finds them when their time has come.
-type holds struct {
-	rows          trie.Map[ref, *holdRow]
-	due, finished clocks
-}
 
 // holdRow is a Hold but for its id. It is never changed.
 type holdRow struct {
@@ -34,23 +27,11 @@ type lineRow struct {
 // soleClaim is the claims of a hold that one request made whose order has no lines in other shards.
 var soleClaim = []string{""}
 
-func (h *holds) clone() holds {
-	return holds{rows: h.rows.Clone(), due: h.due.clone(), finished: h.finished.clone()}
-}
-
-// forget drops the hold that was finished first, if that was before an instant (Unix ms).
-func (h *holds) forget(before int64, names *names) bool {
-	oldest, ok := h.finished.takeBefore(before)
-	if ok {
-		h.rows.Delete(oldest)
-		names.drop(oldest)
-	}
-	return ok
-}
+func (row *holdRow) times() (expires, finished int64) { return row.expires, row.finished }
 
 // hold finds a hold; what is given may be changed, but for the claims.
 func (s *State) hold(id string) (*Hold, bool) {
-	row, ok := s.holds.rows.Get(refOf(0, id))
+	row, ok := s.holds.get(refOf(0, id))
 	if !ok {
 		return nil, false
 	}
@@ -69,7 +50,6 @@ func (s *State) holdOf(id string, row *holdRow) *Hold {
 
 // putHold puts h in the place of what had its id, and keeps the indexes.
 func (s *State) putHold(h *Hold) {
-	at := refOf(0, h.ID)
 	row := &holdRow{fingerprint: h.Fingerprint, claims: h.Claims, lines: make([]lineRow, len(h.Lines)),
 		expires: nanos(h.ExpiresAt), finished: nanos(h.FinishedAt)}
 	if slices.Equal(h.Claims, soleClaim) {
@@ -80,40 +60,13 @@ func (s *State) putHold(h *Hold) {
 		row.lines[i] = lineRow{offer: s.names.offer(sku, l.Title, l.UnitPrice), sku: sku,
 			quantity: small(l.Quantity), status: statusNumber(l.Status)}
 	}
-	if old, replaced := s.holds.rows.Set(at, row); replaced {
-		s.holds.unclock(at, old)
-	} else {
-		s.names.keep(at, h.ID)
-	}
-	if h.FinishedAt.IsZero() {
-		s.holds.due.set(h.ExpiresAt, at)
-		return
-	}
-	s.holds.finished.set(h.FinishedAt, at)
-}
-
-// unclock takes a hold out of the index that it is in.
-func (h *holds) unclock(at ref, row *holdRow) {
-	if row.finished == 0 {
-		h.due.delete(ofNanos(row.expires), at)
-		return
-	}
-	h.finished.delete(ofNanos(row.finished), at)
-}
-
-func (s *State) dropHold(id string) {
-	at := refOf(0, id)
-	if old, ok := s.holds.rows.Get(at); ok {
-		s.holds.rows.Delete(at)
-		s.names.drop(at)
-		s.holds.unclock(at, old)
-	}
+	s.holds.put(refOf(0, h.ID), h.ID, row)
 }
 
 // allHolds gives every hold.
 func (s *State) allHolds(yield func(*Hold) bool) {
-	for at, row := range s.holds.rows.All() {
-		if !yield(s.holdOf(s.names.id(at), row)) {
+	for _, h := range s.holds.all() {
+		if !yield(s.holdOf(h.id, h.row)) {
 			return
 		}
 	}
@@ -123,7 +76,7 @@ func (s *State) allHolds(yield func(*Hold) bool) {
 func (s *State) dueHolds(until time.Time, limit int) (due []string, more bool) {
 	refs, more := s.holds.due.until(until, limit)
 	for _, r := range refs {
-		due = append(due, s.names.id(r))
+		due = append(due, s.holds.id(r))
 	}
 	return due, more
 }

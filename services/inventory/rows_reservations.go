@@ -7,15 +7,7 @@ import (
 	"time"
 
 	"github.com/sidecart/sidecart/services/kit/exact"
-	"github.com/sidecart/sidecart/services/kit/trie"
 )
-
-// reservations are those of a shard, and what finds them when their time has come. What is finished is remembered for
-// a time, so that repeats get their first answer, and then forgotten.
-type reservations struct {
-	rows          trie.Map[ref, reservationRow]
-	due, finished clocks
-}
 
 // reservationRow is a Reservation but for its SKU and id.
 type reservationRow struct {
@@ -46,19 +38,7 @@ func small(n int64) uint32 {
 	return uint32(n)
 }
 
-func (r *reservations) clone() reservations {
-	return reservations{rows: r.rows.Clone(), due: r.due.clone(), finished: r.finished.clone()}
-}
-
-// forget drops the reservation that was finished first, if that was before an instant (Unix ms).
-func (r *reservations) forget(before int64, names *names) bool {
-	oldest, ok := r.finished.takeBefore(before)
-	if ok {
-		r.rows.Delete(oldest)
-		names.drop(oldest)
-	}
-	return ok
-}
+func (row reservationRow) times() (expires, finished int64) { return row.expires, row.finished }
 
 // reservation finds a reservation.
 func (s *State) reservation(sku, id string) (Reservation, bool) {
@@ -66,7 +46,7 @@ func (s *State) reservation(sku, id string) (Reservation, bool) {
 	if !ok {
 		return Reservation{}, false
 	}
-	row, ok := s.reservations.rows.Get(refOf(number, id))
+	row, ok := s.reservations.get(refOf(number, id))
 	if !ok {
 		return Reservation{}, false
 	}
@@ -75,8 +55,8 @@ func (s *State) reservation(sku, id string) (Reservation, bool) {
 
 // reservationOf is the reservation of a ref that has one.
 func (s *State) reservationOf(r ref) Reservation {
-	row, _ := s.reservations.rows.Get(r)
-	return row.reservation(s.names.sku(r.sku), s.names.id(r))
+	row, _ := s.reservations.get(r)
+	return row.reservation(s.names.sku(r.sku), s.reservations.id(r))
 }
 
 func (row reservationRow) reservation(sku, id string) Reservation {
@@ -100,36 +80,16 @@ func (r Reservation) AppendJSON(to []byte) ([]byte, error) {
 
 // putReservation puts r in the place of what had its SKU and id, and keeps the indexes.
 func (s *State) putReservation(r Reservation) {
-	at := refOf(s.names.number(r.SKU), r.ID)
-	old, replaced := s.reservations.rows.Set(at, reservationRow{
+	s.reservations.put(refOf(s.names.number(r.SKU), r.ID), r.ID, reservationRow{
 		expires: nanos(r.ExpiresAt), finished: nanos(r.FinishedAt),
 		quantity: small(r.Quantity), hold: small(r.HoldSeconds), status: statusNumber(r.Status),
 	})
-	if replaced {
-		s.reservations.unclock(at, old)
-	} else {
-		s.names.keep(at, r.ID)
-	}
-	if r.FinishedAt.IsZero() {
-		s.reservations.due.set(r.ExpiresAt, at)
-		return
-	}
-	s.reservations.finished.set(r.FinishedAt, at)
-}
-
-// unclock takes a reservation out of the index that it is in.
-func (r *reservations) unclock(at ref, row reservationRow) {
-	if row.finished == 0 {
-		r.due.delete(ofNanos(row.expires), at)
-		return
-	}
-	r.finished.delete(ofNanos(row.finished), at)
 }
 
 // allReservations gives every reservation.
 func (s *State) allReservations(yield func(Reservation) bool) {
-	for at, row := range s.reservations.rows.All() {
-		if !yield(row.reservation(s.names.sku(at.sku), s.names.id(at))) {
+	for at, r := range s.reservations.all() {
+		if !yield(r.row.reservation(s.names.sku(at.sku), r.id)) {
 			return
 		}
 	}

@@ -108,8 +108,8 @@ func (r Reservation) withStatus(status Status, finishedAt time.Time) *Reservatio
 type State struct {
 	items        *btree.Map[string, *Item] // by SKU
 	names        names
-	reservations reservations
-	holds        holds
+	reservations table[reservationRow]
+	holds        table[*holdRow]
 	restocks     *btree.Map[string, *Restock] // by SKU and id: see pairKey
 
 	finishedRestocks *btree.BTreeG[restockClock] // by time: forgotten in this order
@@ -135,8 +135,8 @@ func newState() *State {
 	return &State{
 		items:            btree.NewMap[string, *Item](0),
 		names:            newNames(),
-		reservations:     reservations{due: newClocks(), finished: newClocks()},
-		holds:            holds{due: newClocks(), finished: newClocks()},
+		reservations:     newTable[reservationRow](),
+		holds:            newTable[*holdRow](),
 		restocks:         btree.NewMap[string, *Restock](0),
 		finishedRestocks: btree.NewBTreeGOptions(restockClock.before, unlocked),
 	}
@@ -189,16 +189,8 @@ func (s *State) putRestock(r *Restock) {
 // called once an event, so it keeps up with any load while no single event does much.
 func (s *State) forget(now time.Time) {
 	limit, holdLimit := now.Add(-rememberFor).UnixMilli(), now.Add(-rememberHoldsFor).UnixMilli()
-	for range maxForgottenPerEvent {
-		if !s.reservations.forget(limit, &s.names) {
-			break
-		}
-	}
-	for range maxForgottenPerEvent {
-		if !s.holds.forget(holdLimit, &s.names) {
-			break
-		}
-	}
+	s.reservations.forget(limit, maxForgottenPerEvent)
+	s.holds.forget(holdLimit, maxForgottenPerEvent)
 	for range maxForgottenPerEvent {
 		oldest, ok := s.finishedRestocks.Min()
 		if !ok || oldest.at >= limit {
