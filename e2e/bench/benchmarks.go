@@ -56,15 +56,17 @@ func Benchmarks() []Benchmark {
 	return []Benchmark{
 		{
 			Name: "reserve", About: "reservations of one hot SKU, straight at inventory, closed loop", Stock: plenty,
-			Who:    []string{"sidecart", "nothing", "nothing-kit", "lua", "lua-idem", "postgres", "dapr"},
+			Who:    []string{"sidecart", "nothing", "batch", "nothing-kit", "lua", "lua-default", "lua-idem", "postgres", "dapr"},
 			Phases: []Phase{{Label: capacity}},
 			Goals: []Goal{
 				over("sidecart/redis", "nothing", 0.55, 0.70), over("sidecart/redis", "lua", 1.8, 2.2),
 				over("sidecart/embedded", "nothing", 0.50, 0.65), over("sidecart/embedded", "lua", 1.5, 2.0),
 				over("sidecart/redis", "dapr/redis", 8, 12), over("sidecart/embedded", "dapr/embedded", 8, 12),
 				perWrite("sidecart/redis", 50, 90), perWrite("sidecart/embedded", 50, 90),
-				told("sidecart/redis", "nothing-kit"), told("sidecart/redis", "lua-idem"), told("sidecart/redis", "postgres"),
-				told("sidecart/embedded", "nothing-kit"), told("sidecart/embedded", "lua-idem"), told("sidecart/embedded", "postgres"),
+				told("sidecart/redis", "batch/redis"), told("sidecart/embedded", "batch/embedded"),
+				told("batch/redis", "nothing"), told("batch/embedded", "nothing"), told("batch/redis", "lua"), told("batch/embedded", "lua"),
+				told("sidecart/redis", "nothing-kit"), told("sidecart/redis", "lua-default"), told("sidecart/redis", "lua-idem"), told("sidecart/redis", "postgres"),
+				told("sidecart/embedded", "nothing-kit"), told("sidecart/embedded", "lua-default"), told("sidecart/embedded", "lua-idem"), told("sidecart/embedded", "postgres"),
 			},
 		},
 		{

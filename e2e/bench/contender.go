@@ -71,11 +71,15 @@ func Contenders(sets []string) []Contender {
 		peer("nothing", "Echo, keeps nothing", ""),
 		peer("nothing-kit", "the same behind sidecart's HTTP kit", ""),
 		peer("lua", "Echo, go-redis, atomic Lua decrement", redisVariable),
-		peer("lua-idem", "the same with idempotency key and pending record", redisVariable),
+		peer("lua-default", "lua with as many connections as go-redis opens by itself", redisVariable),
+		peer("lua-idem", "lua with idempotency key and pending record", redisVariable),
 		peer("postgres", "Echo, pgx, UPDATE … WHERE available >= n with a row", postgresVariable),
 	)
 	for _, set := range sets {
-		all = append(all, Contender{Name: "dapr/" + set, About: "Echo, one ETag-guarded Dapr write a request, set " + set, Keeps: true, start: daprPeer(set)})
+		all = append(all,
+			Contender{Name: "batch/" + set, About: "Echo, one Dapr write for all who wait, knows no stock, set " + set, Keeps: true, start: daprPeer("batch", set)},
+			Contender{Name: "dapr/" + set, About: "Echo, one ETag-guarded Dapr write a request, set " + set, Keeps: true, start: daprPeer("dapr", set)},
+		)
 	}
 	for _, set := range sets {
 		all = append(all, Contender{Name: "workflow/" + set, About: "Echo, each order a Dapr workflow, set " + set, Keeps: true, start: workflowPeer(set)})
@@ -182,10 +186,10 @@ func tokensOf(keys *token.Keys) []string {
 	return all
 }
 
-// daprPeer starts the peer of Dapr writes beside a sidecar on the state store of a set.
-func daprPeer(set string) func(context.Context, Ground, string) (*Running, error) {
+// daprPeer starts a peer that writes through Dapr beside a sidecar on the state store of a set.
+func daprPeer(name, set string) func(context.Context, Ground, string) (*Running, error) {
 	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
-		stack, err := beside{peer: "dapr", set: set, components: []string{"state.yaml", "secrets.yaml"}}.start(ctx, g, dir)
+		stack, err := beside{peer: name, set: set, components: []string{"state.yaml", "secrets.yaml"}}.start(ctx, g, dir)
 		if err != nil {
 			return nil, err
 		}

@@ -25,13 +25,21 @@ type daprWrite struct {
 	turns  sync.Map // SKU → *sync.Mutex
 }
 
-// newDaprWrite speaks to the sidecar of DAPR_GRPC_PORT with DAPR_API_TOKEN.
 func newDaprWrite() (*daprWrite, error) {
+	c, err := newSidecar()
+	if err != nil {
+		return nil, err
+	}
+	return &daprWrite{client: c}, nil
+}
+
+// newSidecar speaks to the sidecar of DAPR_GRPC_PORT with DAPR_API_TOKEN.
+func newSidecar() (dapr.Client, error) {
 	c, err := dapr.NewClient()
 	if err != nil {
 		return nil, fmt.Errorf("sidecar: %w", err)
 	}
-	return &daprWrite{client: c}, nil
+	return c, nil
 }
 
 func (d *daprWrite) put(ctx context.Context, sku string, units int64) error {

@@ -17,7 +17,6 @@ import (
 
 	"github.com/sidecart/sidecart/services/gateway"
 	"github.com/sidecart/sidecart/services/host"
-	"github.com/sidecart/sidecart/services/kit/garbage"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
@@ -36,7 +35,6 @@ func newDoor() (door, error) {
 	if err != nil || upstream.Host == "" {
 		return door{}, fmt.Errorf("BENCH_UPSTREAM: %q is not the URL of an upstream", os.Getenv("BENCH_UPSTREAM"))
 	}
-	garbage.CollectLate(os.Getenv) // as the program sidecart does; the reverse proxy, too
 	return door{upstream, &http.Transport{
 		DialContext:     (&net.Dialer{Timeout: 2 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		MaxConnsPerHost: maxConns, MaxIdleConnsPerHost: maxConns, IdleConnTimeout: time.Minute, DisableCompression: true,

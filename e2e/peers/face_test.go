@@ -104,7 +104,7 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 	t.Setenv("SIDECART_REDIS_HOST", "")
 	t.Setenv("SIDECART_POSTGRES_DSN", "")
 	for name, want := range map[string]string{
-		"lua": "SIDECART_REDIS_HOST", "lua-idem": "SIDECART_REDIS_HOST", "postgres": "SIDECART_POSTGRES_DSN", "mongo": `no peer "mongo"`,
+		"lua": "SIDECART_REDIS_HOST", "lua-default": "SIDECART_REDIS_HOST", "lua-idem": "SIDECART_REDIS_HOST", "postgres": "SIDECART_POSTGRES_DSN", "mongo": `no peer "mongo"`,
 	} {
 		_, err := open(t.Context(), name, 0)
 		require.ErrorContains(t, err, want)

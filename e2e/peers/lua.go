@@ -38,7 +38,8 @@ type lua struct {
 	idem   bool
 }
 
-// newLua connects to SIDECART_REDIS_HOST with SIDECART_REDIS_PASSWORD and at most pool connections.
+// newLua connects to SIDECART_REDIS_HOST with SIDECART_REDIS_PASSWORD and at most pool connections, all of them kept; 0 leaves both to
+// go-redis, which has ten for each processor at most.
 func newLua(ctx context.Context, pool int, idem bool) (*lua, error) {
 	address := os.Getenv("SIDECART_REDIS_HOST")
 	if address == "" {

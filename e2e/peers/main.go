@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/sidecart/sidecart/services/kit/garbage"
 	"github.com/sidecart/sidecart/services/kit/httpx"
 )
 
@@ -21,20 +23,22 @@ const stopWithin = 5 * time.Second
 
 const usage = `peers runs one of the hand-written shops that scripts/bench compares sidecart with.
 
-Usage: peers [flags] nothing|nothing-kit|lua|lua-idem|postgres|dapr|workflow|upstream|gateway|reverseproxy|reverseproxy-pool
+Usage: peers [flags] nothing|nothing-kit|batch|lua|lua-default|lua-idem|postgres|dapr|workflow|
+                     upstream|gateway|reverseproxy|reverseproxy-pool
 
 It listens on loopback at $APP_PORT (unset: a free port), says where on standard output, and ends at SIGTERM.
-lua and lua-idem want SIDECART_REDIS_HOST and SIDECART_REDIS_PASSWORD, postgres SIDECART_POSTGRES_DSN, dapr and
-workflow what a Dapr sidecar gives its app; workflow's sidecar needs Dapr's placement and scheduler. gateway and the proxies want BENCH_UPSTREAM, the URL
-of a running upstream; gateway BENCH_RULES, too, a gateway.yaml; upstream BENCH_CONTRACTS, the folder services,
-and BENCH_KEYS, a file that it writes a private key set to.
+lua and its variants want SIDECART_REDIS_HOST and SIDECART_REDIS_PASSWORD, postgres SIDECART_POSTGRES_DSN; batch,
+dapr and workflow what a Dapr sidecar gives its app; workflow's sidecar needs Dapr's placement and scheduler.
+gateway and the proxies want BENCH_UPSTREAM, the URL of a running upstream; gateway BENCH_RULES, too, a
+gateway.yaml; upstream BENCH_CONTRACTS, the folder services, and BENCH_KEYS, a file that it writes a private key
+set to.
 
 Flags:
 `
 
 func main() {
 	f := flag.NewFlagSet("peers", flag.ContinueOnError)
-	pool := f.Int("pool", 0, "connections to the store, 1 to 1024 (0: 256 to Redis, 24 to PostgreSQL)")
+	pool := f.Int("pool", 0, "connections of lua, lua-idem and postgres to their server, 1 to 1024 (0: 256 to Redis, 24 to PostgreSQL)")
 	profiled := f.Bool("profiles", false, "serve Go's profiles below /debug/pprof/ and sample locks, which costs a little")
 	f.Usage = func() { fmt.Fprint(f.Output(), usage); f.PrintDefaults() }
 	err := f.Parse(os.Args[1:])
@@ -50,12 +54,21 @@ func main() {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(2)
 	}
+	if collectsLate(f.Arg(0)) {
+		garbage.CollectLate(os.Getenv)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := serve(ctx, f.Arg(0), *pool, *profiled); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
+}
+
+// collectsLate names the peers that collect garbage by the rule of the program sidecart: its gateway, the proxies beside that, and
+// batch, which is to pay for nothing that sidecart does not. The others go by Go's own rule, as what people write does.
+func collectsLate(name string) bool {
+	return slices.Contains([]string{"gateway", "reverseproxy", "reverseproxy-pool", "batch"}, name)
 }
 
 func serve(ctx context.Context, name string, pool int, profiled bool) error {
@@ -136,8 +149,12 @@ func open(ctx context.Context, name string, pool int) (store, error) {
 	switch name {
 	case "nothing", "nothing-kit":
 		return nothing{}, nil
+	case "batch":
+		return newBatch()
 	case "lua", "lua-idem":
 		return newLua(ctx, or(256), name == "lua-idem")
+	case "lua-default":
+		return newLua(ctx, 0, false)
 	case "postgres":
 		return newPostgres(ctx, or(24))
 	case "dapr":

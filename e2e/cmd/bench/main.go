@@ -55,7 +55,7 @@ func parse(args []string) (config, error) {
 	f.IntVar(&c.clients, "clients", 256, "clients of closed loops")
 	f.DurationVar(&c.warm, "warm", 2*time.Second, "of load before the window of every phase")
 	f.DurationVar(&c.measure, "measure", 5*time.Second, "window of every phase")
-	f.StringVar(&c.sets, "set", "embedded,redis", "component sets of sidecart and of the Dapr peer")
+	f.StringVar(&c.sets, "set", "embedded,redis", "component sets of sidecart and of the peers with a sidecar")
 	f.StringVar(&c.only, "only", "", "contenders to run, such as sidecart/redis,lua; empty: all of a benchmark")
 	f.StringVar(&c.placement, "placement", "one", "of sidecart's services: one or split")
 	f.IntVar(&c.shards, "shards", 0, "of sidecart's journals; 0: as it is by default")
