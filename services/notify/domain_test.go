@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sidecart/sidecart/services/kit/archive"
+	"github.com/sidecart/sidecart/services/kit/follow"
 	"github.com/sidecart/sidecart/services/kit/journal"
 	"github.com/sidecart/sidecart/services/kit/money"
 	"github.com/sidecart/sidecart/services/kit/task"
@@ -37,9 +38,18 @@ func events(order string, to orderapi.Contact) []journal.Event {
 	}
 }
 
+// meaning is what an event means to notify, read as order's journal has it.
+func meaning(t require.TestingT, writer string, at journal.At, e journal.Event) []follow.Routed {
+	data, err := json.Marshal(e)
+	require.NoError(t, err)
+	routed, err := reactions(writer, 9*time.Second).To(at, journal.Record{Type: e.EventType(), Data: data})
+	require.NoError(t, err)
+	return routed
+}
+
 // messagesFor are those that an event makes.
-func messagesFor(e journal.Event) (orderID string, made []notifyapi.Message) {
-	for _, r := range reactions("", time.Minute).To(journal.At{}, e) {
+func messagesFor(t require.TestingT, e journal.Event) (orderID string, made []notifyapi.Message) {
+	for _, r := range meaning(t, "", journal.At{}, e) {
 		orderID, made = r.AggregateID, r.Cmd.(queue).Messages
 	}
 	return orderID, made
@@ -48,7 +58,7 @@ func messagesFor(e journal.Event) (orderID string, made []notifyapi.Message) {
 func TestMessagesOfEachEvent(t *testing.T) {
 	ids := map[string]bool{}
 	for _, e := range events("o", both) {
-		order, made := messagesFor(e)
+		order, made := messagesFor(t, e)
 		require.Equal(t, "o", order)
 		require.Len(t, made, 2, e.EventType())
 		for _, m := range made {
@@ -58,14 +68,14 @@ func TestMessagesOfEachEvent(t *testing.T) {
 			require.NotContains(t, m.Text, "<no value>")
 			require.NotContains(t, m.Text, "\n\n\n")
 		}
-		_, again := messagesFor(e)
+		_, again := messagesFor(t, e)
 		require.Equal(t, made, again, "the same event makes the same messages")
-		_, mailOnly := messagesFor(events("o", orderapi.Contact{Email: both.Email})[0])
+		_, mailOnly := messagesFor(t, events("o", orderapi.Contact{Email: both.Email})[0])
 		require.Len(t, mailOnly, 1)
 	}
-	_, none := messagesFor(orderapi.PaymentRequested{OrderID: "o"})
+	_, none := messagesFor(t, orderapi.PaymentRequested{OrderID: "o"})
 	require.Empty(t, none)
-	_, placed := messagesFor(events("o", both)[0])
+	_, placed := messagesFor(t, events("o", both)[0])
 	require.Contains(t, placed[0].Text, "2 x Blue mug (mug), 12.50 EUR each")
 	require.Contains(t, placed[0].Text, "pay by 2026-01-02 03:04 UTC")
 }
@@ -80,7 +90,7 @@ func TestMessagesAreBoundedAndPlain(t *testing.T) {
 			OrderID: rapid.String().Draw(t, "id"), Contact: both, Total: price,
 			Lines: rapid.SliceOfN(line, 0, 60).Draw(t, "lines"),
 		}
-		_, made := messagesFor(e)
+		_, made := messagesFor(t, e)
 		for _, m := range made {
 			require.False(t, strings.ContainsAny(m.Subject, "\r\n\x00"))
 			require.LessOrEqual(t, len(m.Text), maxMailTextBytes)
@@ -168,7 +178,7 @@ func dump(t require.TestingT, s *state) []string {
 func TestArchivingLeavesOutWhatChanged(t *testing.T) {
 	b := newBook(t)
 	tell := func(n int) {
-		cmd := reactions("", time.Minute).To(b.at, events("o", both)[n])[0].Cmd.(queue)
+		cmd := meaning(t, "", b.at, events("o", both)[n])[0].Cmd.(queue)
 		_, err := b.do(cmd)
 		require.NoError(t, err)
 		for _, m := range cmd.Messages {
@@ -206,12 +216,12 @@ func TestDomain(t *testing.T) {
 		made := map[string]string{} // message → order
 		message := func(t *rapid.T) string {
 			o, e := order.Draw(t, "order"), rapid.IntRange(0, 4).Draw(t, "event")
-			_, all := messagesFor(events(o, both)[e])
+			_, all := messagesFor(t, events(o, both)[e])
 			return all[rapid.IntRange(0, 1).Draw(t, "channel")].ID
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"event": func(t *rapid.T) {
-				routed := reactions(rapid.SampledFrom([]string{"", "w"}).Draw(t, "writer"), 9*time.Second).To(b.at,
+				routed := meaning(t, rapid.SampledFrom([]string{"", "w"}).Draw(t, "writer"), b.at,
 					events(order.Draw(t, "order"), both)[rapid.IntRange(0, 4).Draw(t, "event")])
 				_, err := b.do(routed[0].Cmd)
 				require.NoError(t, err)

@@ -3,6 +3,7 @@ package notify
 import (
 	"fmt"
 	"html"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -83,15 +84,20 @@ func refunded(f facts) string {
 
 // listing is the order's lines and total.
 func listing(f facts) string {
-	var b strings.Builder
+	const perLine, total = 80, 32 // bytes, mostly
 	shown := f.Lines[:min(len(f.Lines), maxLinesShown)]
+	text := make([]byte, 0, perLine*len(shown)+total)
 	for _, l := range shown {
-		_, _ = fmt.Fprintf(&b, "\n  %d x %s (%s), %s each", l.Quantity, plain(l.Title), plain(l.SKU), l.UnitPrice) // a Builder does not fail
+		text = strconv.AppendInt(append(text, "\n  "...), l.Quantity, 10)
+		text = append(append(text, " x "...), plain(l.Title)...)
+		text = append(append(text, " ("...), plain(l.SKU)...)
+		text = append(append(append(text, "), "...), l.UnitPrice.String()...), " each"...)
 	}
 	if n := len(f.Lines) - len(shown); n > 0 {
-		_, _ = fmt.Fprintf(&b, "\n  and %d more", n)
+		text = fmt.Appendf(text, "\n  and %d more", n)
 	}
-	return b.String() + "\n\nTotal: " + f.Amount.String() + "\n"
+	text = append(append(text, "\n\nTotal: "...), f.Amount.String()...)
+	return string(append(text, '\n'))
 }
 
 // plain takes control characters out of what comes from outside: in a subject they would begin a new header.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -246,10 +247,18 @@ func (unheard) EventType() string { return "src.unheard" }
 
 func TestReactions(t *testing.T) {
 	r := React(On(reactNoted))
-	assert.Len(t, r.To(journal.At{}, happened{"a", 1}), 1)
-	assert.Empty(t, r.To(journal.At{}, unheard{}))
+	data, err := json.Marshal(happened{"a", 1})
+	require.NoError(t, err)
+	routed, err := r.To(journal.At{}, journal.Record{Type: happened{}.EventType(), Data: data})
+	require.NoError(t, err)
+	assert.Len(t, routed, 1)
+	routed, err = r.To(journal.At{}, journal.Record{Type: unheard{}.EventType(), Data: jsontext.Value("{}")})
+	require.NoError(t, err)
+	assert.Empty(t, routed, "nobody reacts to it")
+	_, err = r.To(journal.At{}, journal.Record{Type: happened{}.EventType(), Data: jsontext.Value("[]")})
+	assert.ErrorContains(t, err, happened{}.EventType(), "it cannot be read")
 	assert.Panics(t, func() { React(On(reactNoted), On(reactNoted)) })
-	_, err := New(Config{React: React(On(func(journal.At, unheard) []Routed { return nil })), Types: sourceTypes}, Deps{})
+	_, err = New(Config{React: React(On(func(journal.At, unheard) []Routed { return nil })), Types: sourceTypes}, Deps{})
 	assert.ErrorContains(t, err, `"src.unheard", which is not in Types`)
 }
 

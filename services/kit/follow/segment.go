@@ -65,6 +65,15 @@ func (f *Follower) unitsFor(s *segment, own int) []unit {
 // better code must be able to reach each.
 func (f *Follower) understand(s journal.Segment) [][]unit {
 	shards := make([][]unit, f.deps.Target.Shards())
+	concern := 0
+	for _, record := range s.Events {
+		if f.cfg.React[record.Type] != nil {
+			concern++
+		}
+	}
+	for own := range shards {
+		shards[own] = make([]unit, 0, (concern+len(shards)-1)/len(shards)) // most mean one command, to one shard
+	}
 	for i, record := range s.Events {
 		if f.cfg.React[record.Type] == nil {
 			continue
@@ -76,13 +85,13 @@ func (f *Follower) understand(s journal.Segment) [][]unit {
 			}
 			continue
 		}
-		for _, r := range routed {
+		for n, r := range routed {
 			own := f.deps.Target.ShardOf(r.AggregateID)
-			if n := len(shards[own]); n > 0 && shards[own][n-1].index == i {
-				shards[own][n-1].cmds = append(shards[own][n-1].cmds, r)
+			if last := len(shards[own]) - 1; last >= 0 && shards[own][last].index == i {
+				shards[own][last].cmds = append(shards[own][last].cmds, r)
 				continue
 			}
-			shards[own] = append(shards[own], unit{index: i, record: record, cmds: []Routed{r}})
+			shards[own] = append(shards[own], unit{index: i, record: record, cmds: routed[n : n+1 : n+1]})
 		}
 	}
 	return shards
@@ -97,11 +106,11 @@ func (f *Follower) react(at journal.At, record journal.Record) (routed []Routed,
 			routed, err = nil, fmt.Errorf("reacting to %s panicked", record.Type)
 		}
 	}()
-	event, err := f.cfg.Types.Decode(record)
-	if err != nil {
+	if f.cfg.React[record.Type] == nil { // it was parked by a build that reacted to it
+		_, err = f.cfg.Types.Decode(record)
 		return nil, err
 	}
-	return f.cfg.React.To(at, event), nil
+	return f.cfg.React.To(at, record)
 }
 
 func sourceAt(s journal.Segment) journal.At {

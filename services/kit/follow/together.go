@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/sidecart/sidecart/services/kit/httpx"
 	"github.com/sidecart/sidecart/services/kit/journal"
@@ -40,11 +41,11 @@ func (w *worker) applyTogether(ctx context.Context, s *segment) (last uint64) {
 	cmd := journal.Followed{Source: w.f.cfg.Source, Journal: w.feed.journal, SourceShard: s.Shard}
 	first := s.Seq
 	for n := 0; s != nil && n < maxTogetherSegments; n++ {
-		steps, err := w.steps(ctx, s)
-		if err != nil || n > 0 && len(cmd.Steps)+len(steps) > w.together {
+		steps, err := w.appendSteps(ctx, cmd.Steps, s)
+		if err != nil || n > 0 && len(steps) > w.together {
 			break
 		}
-		cmd.Steps, cmd.Seq = append(cmd.Steps, steps...), s.Seq
+		cmd.Steps, cmd.Seq = steps, s.Seq
 		s = w.feed.peek(s.Seq + 1)
 	}
 	if cmd.Seq > first && w.commit(ctx, cmd) != nil {
@@ -59,10 +60,11 @@ func (w *worker) applyTogether(ctx context.Context, s *segment) (last uint64) {
 	return cmd.Seq
 }
 
-// steps are what the events of s mean for the own shard. One that is to be parked is an error.
-func (w *worker) steps(ctx context.Context, s *segment) ([]journal.Step, error) {
-	var steps []journal.Step
-	for _, u := range w.f.unitsFor(s, w.own) {
+// appendSteps appends what the events of s mean for the own shard. One that is to be parked is an error.
+func (w *worker) appendSteps(ctx context.Context, steps []journal.Step, s *segment) ([]journal.Step, error) {
+	units := w.f.unitsFor(s, w.own)
+	steps = slices.Grow(steps, len(units)) // most events mean one command
+	for _, u := range units {
 		if u.park != "" {
 			return nil, errParkedAlone
 		}

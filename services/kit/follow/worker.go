@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -146,6 +147,7 @@ func (a *attempt) command(ctx context.Context, n int) (journal.Followed, error) 
 	if n < len(a.units) {
 		cmd.Through = a.units[n].index
 	}
+	cmd.Steps = slices.Grow(cmd.Steps, n) // most events mean one command
 	for _, u := range a.units[:n] {
 		if u.park != "" {
 			if cmd.Park == nil {

@@ -60,7 +60,7 @@ func (w *Worker) drain(work context.Context, stop func()) {
 func (w *Worker) release(ctx context.Context) {
 	for shard := range w.notBefore {
 		var idle []Task
-		for t := range w.deps.Set(shard).ClaimedBy(w.cfg.Writer, longAgo) {
+		for t := range w.deps.Set(shard).ClaimedBy(w.cfg.Writer, time.Time{}) {
 			if _, busy := w.busy[key{shard, t.ID}]; !busy {
 				idle = append(idle, t)
 			}

@@ -129,6 +129,12 @@ func (s *Set) Due(at time.Time) iter.Seq[Task] {
 
 // NextDue is the time of the first task that becomes claimable after at; ok is false when there is none.
 func (s *Set) NextDue(at time.Time) (next time.Time, ok bool) {
+	switch first, any := s.due.Min(); {
+	case !any:
+		return time.Time{}, false
+	case first.actionable().After(at): // mostly so, and found without a search
+		return first.actionable(), true
+	}
 	s.due.Ascend(&Task{NextAt: at.Add(1)}, func(t *Task) bool {
 		next, ok = t.actionable(), true
 		return false
@@ -146,12 +152,21 @@ func (s *Set) ClaimedBy(writer string, from time.Time) iter.Seq[Task] {
 	}
 }
 
+// ClaimedUntil gives the tasks that writer holds a claim on which ends before until, the one that ends first at the front.
+func (s *Set) ClaimedUntil(writer string, until time.Time) iter.Seq[Task] {
+	return func(yield func(Task) bool) {
+		if first, any := s.due.Min(); !any || !first.actionable().Before(until) {
+			return // mostly so: nobody's claim ends before that
+		}
+		s.claims.Ascend(&Task{ClaimedBy: writer}, func(t *Task) bool {
+			return t.ClaimedBy == writer && t.ClaimUntil.Before(until) && yield(*t)
+		})
+	}
+}
+
 // Parked gives the parked tasks, the one parked first at the front.
 func (s *Set) Parked() iter.Seq[Task] {
 	return func(yield func(Task) bool) {
 		s.parked.Scan(func(t *Task) bool { return yield(*t) })
 	}
 }
-
-// longAgo is before every time of a task.
-var longAgo = time.Unix(0, 0)

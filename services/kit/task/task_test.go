@@ -203,8 +203,9 @@ func checkIndexes(t *rapid.T, s *Set, at time.Time) {
 	}
 	require.Equal(t, want(func(x Task) bool { return x.Claimable(at, "") }), ids(slices.Collect(s.Due(at))))
 	for _, w := range []string{"w", "w1", "v"} {
-		require.Equal(t, want(func(x Task) bool { return x.ClaimedBy == w }), ids(slices.Collect(s.ClaimedBy(w, longAgo))))
+		require.Equal(t, want(func(x Task) bool { return x.ClaimedBy == w }), ids(slices.Collect(s.ClaimedBy(w, time.Time{}))))
 		require.Equal(t, want(func(x Task) bool { return x.ClaimedBy == w && !x.ClaimUntil.Before(at) }), ids(slices.Collect(s.ClaimedBy(w, at))))
+		require.Equal(t, want(func(x Task) bool { return x.ClaimedBy == w && x.ClaimUntil.Before(at) }), ids(slices.Collect(s.ClaimedUntil(w, at))))
 	}
 	require.Equal(t, want(func(x Task) bool { return x.Status == Parked }), ids(slices.Collect(s.Parked())))
 	require.Equal(t, s.ParkedLen(), len(slices.Collect(s.Parked())))

@@ -207,8 +207,21 @@ func (w *Worker) Run(ctx context.Context) error {
 			return nil
 		case r := <-w.reports:
 			w.take(work, r)
+			w.takeRest(work)
 		case <-w.wake:
 		case <-timer.C:
+		}
+	}
+}
+
+// takeRest hears what else is reported already, so that one pass is for all of it.
+func (w *Worker) takeRest(ctx context.Context) {
+	for {
+		select {
+		case r := <-w.reports:
+			w.take(ctx, r)
+		default:
+			return
 		}
 	}
 }
@@ -251,8 +264,8 @@ func (w *Worker) start(ctx context.Context, shard int, set *Set, now time.Time) 
 	}
 	// The claims that waited for too long come first, and there may be very many of them.
 	fresh := now.Add(w.cfg.ExecuteWithin)
-	for t := range set.ClaimedBy(w.cfg.Writer, longAgo) {
-		if room+ahead <= len(claim) || !t.ClaimUntil.Before(fresh) {
+	for t := range set.ClaimedUntil(w.cfg.Writer, fresh) {
+		if room+ahead <= len(claim) {
 			break
 		}
 		renew(t)
