@@ -56,7 +56,7 @@ func TestWhatIsWrongWithRulesIsToldByLine(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"pricing: " + pricing(nil): "/services/pricing: GET /v1/inventory is another service's",
-		"pricing: " + pricing(strings.NewReplacer("{sku}", "{good}", "name: sku", "name: good")): "/services: do not go together with the contracts of the shop",
+		"pricing: " + pricing(strings.NewReplacer("{sku}", "{good}", "name: sku", "name: good")): "/services/pricing: does not go together with the contracts of the shop",
 		"order: " + pricing(nil): "/services/order: is a service of the shop",
 	} {
 		write("version: 1\nservices:\n  " + text + "\n")

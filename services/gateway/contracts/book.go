@@ -220,8 +220,11 @@ func (b *Book) refuse(e *entry, c *Contract, why Refusal, name string) bool {
 // swap makes the Set anew. If that cannot be done, everything that has changed is refused and as it was before.
 func (b *Book) swap(before map[string]entry) {
 	unfit := b.unfit
-	b.judge()
-	if err := b.adopt(); err != nil {
+	err := b.judge()
+	if err == nil {
+		err = b.adopt()
+	}
+	if err != nil {
 		b.unfit = unfit
 		for name, was := range before {
 			e := b.entries[name]

@@ -27,23 +27,24 @@ func (b *Book) Extend(given []*Contract, extra Extra) error {
 
 // judge finds which of the contracts that the operator gives fit beside those of the services; b.mu is held. They were judged when they
 // were given, but at the start that is before any service has told its own: so they must not cost a service its contract, nor be taken for
-// what it offers. One that does not fit is left out whole until the services' change or the operator mends it.
-func (b *Book) judge() {
+// what it offers. One that does not fit is left out whole until the services' change or the operator mends it. The error is of the services'
+// contracts alone.
+func (b *Book) judge() error {
 	b.unfit = map[*Contract]*Refusal{}
-	var fit []*Contract
-	for _, c := range b.given {
-		var reasons []string
-		if set, err := b.join(append(fit, c), nil); err != nil {
-			reasons = []string{"does not go together with the contracts of the shop: " + err.Error()}
-		} else {
-			reasons = set.Misfits(c)
-		}
-		b.metrics.inUse(c.Service, len(reasons) > 0)
-		if len(reasons) == 0 {
-			fit = append(fit, c)
-			continue
-		}
-		b.unfit[c] = &Refusal{At: b.deps.Now(), Version: c.Version, ETag: c.ETag, Reasons: reasons}
-		b.deps.Log.Error("a contract that gateway.yaml gives does not fit beside those of the shop and is left out", "of", c.Service, "reasons", reasons)
+	if len(b.given) == 0 {
+		return nil
 	}
+	_, unfit, err := Fit(b.given, func(given []*Contract) (*Set, error) { return b.join(given, nil) })
+	if err != nil {
+		return err
+	}
+	for _, u := range unfit {
+		c := u.Contract
+		b.unfit[c] = &Refusal{At: b.deps.Now(), Version: c.Version, ETag: c.ETag, Reasons: u.Reasons}
+		b.deps.Log.Error("a contract that gateway.yaml gives does not fit beside those of the shop and is left out", "of", c.Service, "reasons", u.Reasons)
+	}
+	for _, c := range b.given {
+		b.metrics.inUse(c.Service, b.unfit[c] != nil)
+	}
+	return nil
 }

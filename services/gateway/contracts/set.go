@@ -3,7 +3,6 @@ package contracts
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-json-experiment/json"
@@ -99,19 +98,6 @@ func (s *Set) Find(segments []string) *Node { return s.root.find(segments) }
 
 // Operation is the one of an operationId; nil if there is none. Of two services with the same id the first has it.
 func (s *Set) Operation(id string) *Operation { return s.byID[id] }
-
-// Misfits says what of a contract in the Set is not to be had as it says, because an earlier one has it: operations and operationIds.
-func (s *Set) Misfits(c *Contract) (reasons []string) {
-	for _, o := range c.ops {
-		switch {
-		case slices.Contains(s.Twice, o):
-			reasons = append(reasons, o.String()+" is another service's")
-		case o.ID != "" && s.byID[o.ID] != o:
-			reasons = append(reasons, fmt.Sprintf("%s: the operationId %q is another service's", o, o.ID))
-		}
-	}
-	return reasons
-}
 
 // Operations lists all by operationId.
 func (s *Set) Operations() map[string]*Operation { return s.byID }

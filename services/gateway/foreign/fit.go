@@ -18,17 +18,16 @@ func (c Config) Taken(own []string) (bad []fault.Fault) {
 	return bad
 }
 
-// Fit says what of the contracts that Open gave cannot be beside those of the shop. join makes one Set of these and those, in which the
-// shop's go first; it is what comes of it.
+// Fit says what of the contracts that Open gave cannot be beside those of the shop, and makes the Set of all if they can: see contracts.Fit.
 func Fit(opened []*contracts.Contract, join func(given []*contracts.Contract) (*contracts.Set, error)) (*contracts.Set, []fault.Fault) {
-	set, err := join(opened)
+	set, unfit, err := contracts.Fit(opened, join)
 	if err != nil {
-		return nil, []fault.Fault{{Message: "do not go together with the contracts of the shop: " + err.Error()}}
+		return nil, []fault.Fault{{Message: "the contracts of the shop do not go together: " + err.Error()}}
 	}
 	var bad []fault.Fault
-	for _, c := range opened {
-		for _, reason := range set.Misfits(c) {
-			bad = append(bad, fault.Fault{Place: fault.At(c.Service), Message: reason})
+	for _, u := range unfit {
+		for _, reason := range u.Reasons {
+			bad = append(bad, fault.Fault{Place: fault.At(u.Contract.Service), Message: reason})
 		}
 	}
 	return set, bad
