@@ -94,8 +94,13 @@ func unreachable(method string, err error) error {
 const requestAtOnce = 4 << 10
 
 // readAll reads what r has, up to maxBytes. announced is its length as far as that is known, else below 0: up to atOnce,
-// memory is taken for it at once, which saves copying; for more, as it comes.
+// memory is taken for it at once, which saves copying; for more, as it comes. The answer of a service in this process is there
+// already, and is not read again.
 func readAll(r io.Reader, announced, maxBytes, atOnce int64) ([]byte, error) {
+	if whole, ok := r.(interface{ Bytes() []byte }); ok {
+		b := whole.Bytes()
+		return b[:min(int64(len(b)), maxBytes)], nil
+	}
 	if announced < 0 || announced > min(atOnce, maxBytes) {
 		return io.ReadAll(io.LimitReader(r, maxBytes))
 	}

@@ -20,11 +20,11 @@ var errAborted = errors.New("the handler gave up in the middle of its answer")
 
 // answer is the ResponseWriter of an in-process call. Its methods are called by the handler's goroutine only.
 type answer struct {
+	caller  context.Context // ends when nobody waits for the answer any more; the request's own ends with its handler
 	request *http.Request
-	header  http.Header // the handler's to change
-	sent    http.Header // header as it was when the status was written
-	status  int         // 0 until then
-	held    bytes.Buffer
+	header  http.Header
+	status  int // 0 until it is written
+	held    whole
 	pipe    *io.PipeWriter // set once the answer streams
 	unhook  func() bool    // of the pipe from the caller's context
 	ready   chan outcome   // gets exactly one value; buffered, so nobody has to be there
@@ -35,13 +35,25 @@ type outcome struct {
 	err  error
 }
 
-// Header is what the handler may change until it writes.
-func (a *answer) Header() http.Header { return a.header }
+// whole is the body of an answer that is complete. Its Bytes are the reader's alone: who wants them all need not copy them.
+type whole struct{ bytes.Buffer }
+
+// Close implements io.Closer.
+func (*whole) Close() error { return nil }
+
+// Header is what the handler may change until it writes. What it changes afterwards changes nothing, unless it has kept the map from
+// before, and the answer does not stream: that costs a copy for each answer to prevent, and none of our handlers does it.
+func (a *answer) Header() http.Header {
+	if a.status != 0 {
+		return a.header.Clone()
+	}
+	return a.header
+}
 
 // WriteHeader sets the status once; informational ones are dropped.
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 && status >= http.StatusOK {
-		a.status, a.sent = status, a.header.Clone()
+		a.status = status
 	}
 }
 
@@ -66,9 +78,9 @@ func (a *answer) Flush() {
 		return
 	}
 	reader, writer := io.Pipe()
-	ctx := a.request.Context()
-	a.unhook = context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
+	a.unhook = context.AfterFunc(a.caller, func() { _ = writer.CloseWithError(a.caller.Err()) })
 	a.pipe = writer
+	a.header = a.header.Clone() // the handler goes on while the answer is read
 	body := struct {
 		io.Reader
 		io.Closer
@@ -97,13 +109,13 @@ func (a *answer) finish(p any) {
 		httpx.WriteProblem(a, a.request, errs.From(errors.New("panic")))
 	}
 	a.WriteHeader(http.StatusOK)
-	a.ready <- outcome{resp: a.response(io.NopCloser(&a.held), int64(a.held.Len()))}
+	a.ready <- outcome{resp: a.response(&a.held, int64(a.held.Len()))}
 }
 
 func (a *answer) response(body io.ReadCloser, length int64) *http.Response {
 	return &http.Response{
 		Status: strconv.Itoa(a.status) + " " + http.StatusText(a.status), StatusCode: a.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.sent, Body: body, ContentLength: length, Request: a.request,
+		Header: a.header, Body: body, ContentLength: length, Request: a.request,
 	}
 }

@@ -107,13 +107,12 @@ func addressed(r *http.Request) *http.Request {
 	if r.URL.RawPath != "" {
 		out.URL.RawPath = "/" + service + r.URL.RawPath
 	}
-	out.Header = make(http.Header, len(r.Header)+3) // and what is propagated
+	out.Header = make(http.Header, len(r.Header)+4) // and what callDapr adds
 	for name, values := range r.Header {
 		if !staysBehind(name) {
 			out.Header[name] = slices.Clip(values) // so that adding to it leaves the caller's alone
 		}
 	}
-	httpx.Propagate(r.Context(), out.Header)
 	return out
 }
 
@@ -135,6 +134,7 @@ func (t *transport) callDapr(r *http.Request) (*http.Response, error) {
 	prefix := "/v1.0/invoke/" + app(r) + "/method"
 	out.URL.Path, out.URL.RawPath = prefix+method, prefix+strings.ReplaceAll(method, "%", "%25")
 	out.URL.Host, out.Host = t.base, t.base
+	httpx.Propagate(r.Context(), out.Header)
 	httpx.PutWithin(r.Context(), out.Header)
 	if t.token != "" {
 		out.Header.Set("Dapr-Api-Token", t.token)
@@ -147,7 +147,8 @@ func (t *transport) callDapr(r *http.Request) (*http.Response, error) {
 }
 
 // callLocal runs the handler on a goroutine of its own, so that the caller's deadline holds even if the handler's
-// does not. It returns when the answer is complete, or begins to stream, or the caller's context ends, which is the handler's, too.
+// does not. It returns when the answer is complete, or begins to stream, or the caller's context ends, which is the handler's, too,
+// and has the trace, the request id and the deadline.
 func callLocal(h http.Handler, r *http.Request, log *slog.Logger) (*http.Response, error) {
 	ctx := r.Context()
 	in := addressed(r)
@@ -156,7 +157,7 @@ func callLocal(h http.Handler, r *http.Request, log *slog.Logger) (*http.Respons
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	a := &answer{request: in, header: http.Header{}, ready: make(chan outcome, 1)}
+	a := &answer{caller: ctx, request: in, header: http.Header{}, ready: make(chan outcome, 1)}
 	go func() {
 		makeRoom(0)
 		defer func() { _ = in.Body.Close() }()

@@ -56,6 +56,11 @@ func shopRoutes(g *echo.Group) {
 		}
 		return nil
 	})
+	g.GET("/v1/late", func(c echo.Context) error {
+		err := c.String(http.StatusOK, "told")
+		c.Response().Header().Set("X-Late", "too late")
+		return err
+	})
 	g.HEAD("/v1/head", func(c echo.Context) error { return c.String(http.StatusOK, "not to be seen") })
 	g.DELETE("/v1/nothing", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 }
@@ -118,6 +123,11 @@ func TestACallIsTheSameInBothPlacements(t *testing.T) {
 			assert.Equal(t, "a b 1&2 k[]", resp.Header.Get("X-Seen"), "everything but the token arrives")
 			assert.EqualValues(t, 5, resp.ContentLength)
 			assert.Equal(t, "smuggled", req.Header.Get("Dapr-Api-Token"), "the caller's request is not touched")
+
+			resp, err = client.Get("http://shop/v1/late")
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			assert.Empty(t, resp.Header.Get("X-Late"), "the status was written before")
 
 			for _, id := range []string{"50%", "50%41", "a?b", "a#b", "a%3Fb", "a+b", "a;b&c", "ü"} {
 				req, err := http.NewRequest(http.MethodPost, "http://shop/v1/echo/"+url.PathEscape(id)+"?q=1", nil)
@@ -299,18 +309,44 @@ type closeTeller struct {
 
 func (c closeTeller) Close() error { close(c.told); return nil }
 
+// The handler's context ends when it returns, with or without an end that its caller brings; the end of its answer must not be that.
+func TestAnAnswerThatStreamsIsReadToItsEnd(t *testing.T) {
+	s := &fakeService{name: "shop", routes: shopRoutes}
+	_, err := New(Config{}, Outside{Sidecar: upSidecar()}, s.named())
+	require.NoError(t, err)
+	for range 500 {
+		require.Len(t, text(t, s.deps.Client, t.Context(), http.MethodGet, "http://shop/v1/large"), 500_000)
+	}
+}
+
+// BenchmarkInProcessCall is a call as the gateway makes it for a customer: of a request that can be given up, and has a deadline, a
+// trace and an id. What its caller spends on making the request is in it.
 func BenchmarkInProcessCall(b *testing.B) {
 	s := &fakeService{name: "shop", routes: shopRoutes}
 	_, err := New(Config{}, Outside{Sidecar: upSidecar()}, s.named())
 	require.NoError(b, err)
-	for b.Loop() {
-		resp, err := s.deps.Client.Post("http://shop/v1/echo/a", "text/plain", strings.NewReader("hello"))
-		if err != nil {
-			b.Fatal(err)
+	body := []byte(`{"lines":[{"sku":"tea","quantity":1}]}`)
+	door := httpx.NewEcho(httpx.Config{Listener: httpx.Public, HandlerTimeout: 10 * time.Second}, httpx.Deps{})
+	door.POST("/", func(c echo.Context) error {
+		r := (&http.Request{
+			Method: http.MethodPost, Host: "shop", URL: &url.URL{Scheme: "http", Host: "shop", Path: "/v1/echo/a"}, Body: io.NopCloser(bytes.NewReader(body)),
+			ContentLength: int64(len(body)), Header: http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"key-1"}, "User-Agent": {"bench"}},
+		}).WithContext(c.Request().Context())
+		b.ReportAllocs()
+		for b.Loop() {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			resp, err := s.deps.Client.Transport.RoundTrip(r)
+			if err != nil {
+				return err
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
 		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-	}
+		return nil
+	})
+	w := httptest.NewRecorder()
+	door.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
+	require.Equal(b, http.StatusOK, w.Code)
 }
 
 // TestAReleaseIsAnotherApp: the request goes to the app that its Host names, with the routes of the service, though that is here, too.

@@ -63,6 +63,12 @@ var doorMutants = []mutant{
 		edits: []edit{{"if seen&(1<<i) == 0 {", "if seen|1<<i == 1<<i {"}},
 	},
 	{
+		name: "an-answer-ends-with-its-handler", file: "host/answer.go", suite: "host", run: "^TestAnAnswerThatStreamsIsReadToItsEnd$",
+		why: "what a service in this process streams breaks off now and then just before its end",
+		edits: []edit{{"context.AfterFunc(a.caller, func() { _ = writer.CloseWithError(a.caller.Err()) })",
+			"context.AfterFunc(a.request.Context(), func() { _ = writer.CloseWithError(context.Canceled) })"}},
+	},
+	{
 		name: "time-of-a-caller-ends-at-the-process", file: "host/transport.go", suite: "host", run: "^TestACallIsTheSameInBothPlacements$",
 		why:   "a service works on for callers who have long given up",
 		edits: []edit{{"\thttpx.PutWithin(r.Context(), out.Header)\n", ""}},

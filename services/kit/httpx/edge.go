@@ -105,11 +105,9 @@ func (m *edge) begin(c echo.Context, began time.Time) begun {
 	if bounded && callers.Before(deadline) {
 		deadline = callers
 	}
-	if b.of = requestOf(ctx); m.public || b.of == nil || !bounded || callers.After(deadline) {
-		b.of, b.own = &request{Context: ctx, id: [1]string{r.Header.Get(HeaderRequestID)}, deadline: deadline}, true
-		if !isPlain(b.of.id[0], maxRequestIDBytes) {
-			b.of.id[0] = m.deps.NewID()
-		}
+	caller := requestOf(ctx) // within the process
+	if b.of = caller; m.public || caller == nil || !bounded || callers.After(deadline) {
+		b.of, b.own = &request{Context: ctx, id: [1]string{m.requestID(r, caller)}, deadline: deadline}, true
 		m.watch.begin(b.of)
 		ctx = b.of
 	}
@@ -121,6 +119,17 @@ func (m *edge) begin(c echo.Context, began time.Time) begun {
 	}
 	*r = *r.WithContext(ctx)
 	return b
+}
+
+// requestID is what a request is called: as within the process already, as its caller says, or by a new id.
+func (m *edge) requestID(r *http.Request, caller *request) string {
+	if caller != nil {
+		return caller.id[0]
+	}
+	if id := r.Header.Get(HeaderRequestID); isPlain(id, maxRequestIDBytes) {
+		return id
+	}
+	return m.deps.NewID()
 }
 
 // finish ends what begin has begun.

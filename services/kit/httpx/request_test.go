@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -229,4 +232,44 @@ func TestRequestsEndUnderLoad(t *testing.T) {
 	require.EqualValues(t, each*workers, ended.Load())
 	require.EqualValues(t, each*workers, cancelled.Load())
 	require.Empty(t, w.underWay())
+}
+
+// What a handler asks of a service in its own process is a part of its request, with the same id and trace, and as much time unless
+// there is less for it there.
+func TestACallWithinTheProcessIsAPartOfItsCallersRequest(t *testing.T) {
+	for name, c := range map[string]struct{ there, want time.Duration }{
+		"no less time there": {time.Minute, 10 * time.Second},
+		"less time there":    {time.Second, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var inner context.Context
+			asked := NewEcho(Config{HandlerTimeout: c.there}, Deps{})
+			asked.GET("/", func(ec echo.Context) error {
+				inner = ec.Request().Context()
+				require.NoError(t, inner.Err())
+				return ec.NoContent(http.StatusNoContent)
+			})
+			door := NewEcho(Config{Listener: Public, HandlerTimeout: 10 * time.Second}, Deps{})
+			door.GET("/", func(ec echo.Context) error {
+				ctx := ec.Request().Context()
+				began := time.Now()
+				w := httptest.NewRecorder()
+				asked.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+				require.Equal(t, http.StatusNoContent, w.Code)
+				end, ok := inner.Deadline()
+				require.True(t, ok)
+				require.WithinRange(t, end, began.Add(c.want-time.Second), time.Now().Add(c.want))
+				require.Equal(t, RequestID(ctx), RequestID(inner))
+				require.Equal(t, RequestID(ctx), w.Header().Get(HeaderRequestID))
+				require.Equal(t, TraceID(ctx), TraceID(inner))
+				require.NoError(t, ctx.Err(), "it goes on")
+				require.Equal(t, c.there == time.Second, inner.Err() != nil, "what was made for it has ended with it")
+				return ec.NoContent(http.StatusOK)
+			})
+			w := httptest.NewRecorder()
+			door.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+			require.Equal(t, http.StatusOK, w.Code)
+			require.ErrorIs(t, inner.Err(), context.Canceled)
+		})
+	}
 }
