@@ -3,12 +3,10 @@ package mail
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/dapr/components-contrib/bindings"
 	"github.com/dapr/components-contrib/bindings/smtp"
@@ -17,11 +15,6 @@ import (
 	gosmtp "github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
-
-const (
-	patience   = 20 * time.Second
-	checkEvery = 5 * time.Millisecond
 )
 
 // TestManyAtOnceEachToItsOwn: each mail has its recipient in its body.
@@ -56,115 +49,6 @@ func TestManyAtOnceEachToItsOwn(t *testing.T) {
 	assert.LessOrEqual(t, server.opened.Load(), int64(usual.connections))
 }
 
-func TestConnectionsAreKeptWithinLimits(t *testing.T) {
-	server := new(mailServer).start(t, false, false)
-	b := server.bind(t)
-	for range 10 {
-		_, err := b.Invoke(t.Context(), request("b@example.invalid"))
-		require.NoError(t, err)
-	}
-	assert.EqualValues(t, 1, server.opened.Load())
-	require.NoError(t, b.Close())
-	require.Eventually(t, func() bool { return server.open.Load() == 0 }, patience, checkEvery, "closed with the binding")
-
-	b.pool = newPool(limits{connections: 1, mails: 3, idle: time.Hour}, b.pool.dial)
-	server.opened.Store(0)
-	for range 10 {
-		_, err := b.Invoke(t.Context(), request("b@example.invalid"))
-		require.NoError(t, err)
-	}
-	assert.EqualValues(t, 4, server.opened.Load(), "three mails each")
-
-	b.pool.close()
-	b.pool = newPool(limits{connections: 1, mails: 3, idle: time.Millisecond}, b.pool.dial)
-	_, err := b.Invoke(t.Context(), request("b@example.invalid"))
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return server.open.Load() == 0 }, patience, checkEvery, "idle for too long")
-}
-
-// TestClosingLetsAMailUnderWayEnd: Dapr closes a component that changes without asking who uses it.
-func TestClosingLetsAMailUnderWayEnd(t *testing.T) {
-	reached, hold := make(chan struct{}), make(chan struct{})
-	server := (&mailServer{onStored: func(*gosmtp.Conn) error {
-		close(reached)
-		<-hold
-		return nil
-	}}).start(t, false, false)
-	b := server.bind(t)
-	var used *conn
-	dial := b.pool.dial
-	b.pool.dial = func(ctx context.Context) (c *conn, err error) {
-		used, err = dial(ctx)
-		return used, err
-	}
-	ended := make(chan error, 1)
-	go func() {
-		_, err := b.Invoke(t.Context(), request("b@example.invalid"))
-		ended <- err
-	}()
-	<-reached
-	require.NoError(t, b.Close())
-	close(hold)
-	require.NoError(t, within(t, ended))
-	require.ErrorIs(t, used.raw.SetDeadline(time.Time{}), net.ErrClosed, "nobody is left to end it")
-}
-
-// TestAKeptConnectionThatIsLost is replaced once, as long as nothing of the mail's text was sent.
-func TestAKeptConnectionThatIsLost(t *testing.T) {
-	var misbehave atomic.Pointer[string]
-	once := func(step string, how func(*gosmtp.Conn) error) func(*gosmtp.Conn) error {
-		return func(c *gosmtp.Conn) error {
-			if now := misbehave.Load(); now != nil && *now == step && misbehave.CompareAndSwap(now, nil) {
-				return how(c)
-			}
-			return nil
-		}
-	}
-	closing := func(*gosmtp.Conn) error { return &gosmtp.SMTPError{Code: 421, Message: "closing"} }
-	for _, c := range []struct {
-		step   string
-		how    func(*gosmtp.Conn) error
-		again  bool // it is sent on another connection
-		stored int  // mails that the server has of two
-	}{
-		{"between", hangUp, true, 2}, {"mail", hangUp, true, 2}, {"mail", closing, true, 2}, {"rcpt", hangUp, true, 2},
-		{"text", hangUp, false, 1}, {"stored", hangUp, false, 2},
-	} {
-		t.Run(c.step, func(t *testing.T) {
-			server := (&mailServer{onMail: once("mail", c.how), onRcpt: once("rcpt", c.how), onText: once("text", c.how), onStored: once("stored", c.how)}).
-				start(t, false, false)
-			b := server.bind(t)
-			_, err := b.Invoke(t.Context(), request("first@example.invalid"))
-			require.NoError(t, err)
-			misbehave.Store(&c.step)
-			if c.step == "between" {
-				server.hangUpOnAll()
-			}
-			_, err = b.Invoke(t.Context(), request("second@example.invalid"))
-			if c.again {
-				require.NoError(t, err)
-				assert.EqualValues(t, 2, server.opened.Load())
-			} else {
-				require.ErrorContains(t, err, "text")
-				assert.EqualValues(t, 1, server.opened.Load(), "not sent again")
-			}
-			assert.Len(t, server.taken(), c.stored)
-			misbehave.Store(nil)
-			_, err = b.Invoke(t.Context(), request("third@example.invalid"))
-			require.NoError(t, err, "the next mail finds a connection")
-			assert.Len(t, server.taken(), c.stored+1)
-		})
-	}
-}
-
-// TestAServerThatHangsUpAfterTheGreeting: contrib's mailer dials it again without an end.
-func TestAServerThatHangsUpAfterTheGreeting(t *testing.T) {
-	server := (&mailServer{onMail: hangUp}).start(t, false, false)
-	_, err := server.bind(t).Invoke(t.Context(), request("b@example.invalid"))
-	require.ErrorContains(t, err, "error from smtp binding, sending email failed: MAIL: EOF")
-	assert.EqualValues(t, 1, server.opened.Load())
-}
-
 func TestARefusedMailLeavesNothingBehind(t *testing.T) {
 	var refuse atomic.Bool
 	server := (&mailServer{onRcpt: func(*gosmtp.Conn) error {
@@ -182,66 +66,6 @@ func TestARefusedMailLeavesNothingBehind(t *testing.T) {
 	got := server.taken()
 	require.Len(t, got, 1)
 	assert.Equal(t, []string{"right@example.invalid"}, got[0].to)
-}
-
-// TestTheContextEndsEverything that a mail can wait for.
-func TestTheContextEndsEverything(t *testing.T) {
-	hold := make(chan struct{})
-	reached := make(chan struct{}, 1)
-	server := (&mailServer{onText: func(*gosmtp.Conn) error {
-		reached <- struct{}{}
-		<-hold
-		return tooLate
-	}}).start(t, false, false)
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = silent.Close() })
-	t.Cleanup(func() { close(hold) }) // before the server's end, which waits for its sessions
-
-	send := func(ctx context.Context, b *binding) chan error {
-		ended := make(chan error, 1)
-		go func() {
-			_, err := b.Invoke(ctx, request("b@example.invalid"))
-			ended <- err
-		}()
-		return ended
-	}
-	t.Run("a server that does not greet", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := send(ctx, (&mailServer{Listener: silent}).bind(t))
-		c, err := silent.Accept()
-		require.NoError(t, err)
-		defer c.Close()
-		cancel()
-		require.ErrorIs(t, within(t, ended), context.Canceled)
-	})
-	t.Run("a server that does not take the text, and a mail that waits for its connection", func(t *testing.T) {
-		b := server.bind(t)
-		b.pool = newPool(limits{connections: 1, mails: 1, idle: time.Hour}, b.pool.dial)
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := send(ctx, b)
-		<-reached
-		hurried, giveUp := context.WithCancel(t.Context())
-		giveUp()
-		require.ErrorContains(t, within(t, send(hurried, b)), "waiting for one of 1 connections")
-		cancel()
-		require.ErrorIs(t, within(t, ended), context.Canceled)
-	})
-}
-
-// tooLate is the answer to who has gone.
-var tooLate = &gosmtp.SMTPError{Code: 451, Message: "too late"}
-
-// within is what ended comes to.
-func within(t *testing.T, ended chan error) error {
-	t.Helper()
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(patience):
-		require.FailNow(t, "it goes on")
-		return nil
-	}
 }
 
 func TestSigningIn(t *testing.T) {
