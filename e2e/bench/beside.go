@@ -6,7 +6,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/sidecart/sidecart/e2e/harness"
 	"github.com/sidecart/sidecart/runtime/run"
@@ -35,12 +37,16 @@ func (b beside) start(ctx context.Context, g Ground, dir string) (*run.Stack, er
 	}
 	app := &file.Apps[0]
 	app.Name, app.Command = "peer", []string{filepath.Join(g.Programs, "peers"), b.peer}
+	if g.Profile != "" {
+		app.Command = slices.Insert(app.Command, 1, "--profiles")
+	}
 	if b.plane != nil {
 		app.Placement, app.Scheduler = &b.plane.placement, &b.plane.scheduler
 	}
 	options := run.Options{
 		File: file, DataDir: dir, Daprd: filepath.Join(root, ".bin", "daprd"), Resources: []string{only}, Programs: g.Programs, FreePorts: true,
-		Env: map[string]string{}, AppEnv: map[string]map[string]string{},
+		Profiles: g.Profile != "",
+		Env:      map[string]string{}, AppEnv: map[string]map[string]string{},
 	}
 	for _, o := range g.Options {
 		o(&options)
@@ -51,6 +57,20 @@ func (b beside) start(ctx context.Context, g Ground, dir string) (*run.Stack, er
 		return nil, err
 	}
 	return stack, stack.Start(ctx)
+}
+
+// besideProfiler is what Running.profile is for a peer beside its sidecar; nil if none are wanted.
+func besideProfiler(g Ground, dir string, stack *run.Stack) func(ctx context.Context, load string, window time.Duration) func() error {
+	if g.Profile == "" {
+		return nil
+	}
+	urls := profiles(stack)
+	for _, p := range stack.Processes() {
+		if p.Kind == run.KindApp {
+			urls[p.Name] = p.URL // which has no listener but this
+		}
+	}
+	return profiler(g.Profile, filepath.Base(dir), urls)
 }
 
 // actorStore has Dapr keep actors, and so workflows, in the state store of a component file.
@@ -77,4 +97,23 @@ func (b beside) choose(into string) error {
 		}
 	}
 	return nil
+}
+
+// daprPeer starts a peer that writes through Dapr beside a sidecar on the state store of a set.
+func daprPeer(name, set string) func(context.Context, Ground, string) (*Running, error) {
+	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
+		stack, err := beside{peer: name, set: set, components: []string{"state.yaml", "secrets.yaml"}}.start(ctx, g, dir)
+		if err != nil {
+			return nil, err
+		}
+		r := &Running{
+			pids: func() map[string]int { return pidsOf(stack) }, stop: stack.Stop, Header: map[string]string{}, profile: besideProfiler(g, dir, stack),
+		}
+		for _, p := range stack.Processes() {
+			if p.Kind == run.KindApp {
+				r.Reservations = []string{p.URL + "/inventory"}
+			}
+		}
+		return described(ctx, r, stack, set, g)
+	}
 }

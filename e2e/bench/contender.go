@@ -186,23 +186,6 @@ func tokensOf(keys *token.Keys) []string {
 	return all
 }
 
-// daprPeer starts a peer that writes through Dapr beside a sidecar on the state store of a set.
-func daprPeer(name, set string) func(context.Context, Ground, string) (*Running, error) {
-	return func(ctx context.Context, g Ground, dir string) (*Running, error) {
-		stack, err := beside{peer: name, set: set, components: []string{"state.yaml", "secrets.yaml"}}.start(ctx, g, dir)
-		if err != nil {
-			return nil, err
-		}
-		r := &Running{pids: func() map[string]int { return pidsOf(stack) }, stop: stack.Stop, Header: map[string]string{}}
-		for _, p := range stack.Processes() {
-			if p.Kind == run.KindApp {
-				r.Reservations = []string{p.URL + "/inventory"}
-			}
-		}
-		return described(ctx, r, stack, set, g)
-	}
-}
-
 // described fills in what holds for every stack: what its store promises, and versions. On an error the stack has been stopped.
 func described(ctx context.Context, r *Running, stack *run.Stack, set string, g Ground) (_ *Running, err error) {
 	r.Durability = "SQLite in WAL mode, synchronous FULL" // the driver's default, which Dapr's component leaves

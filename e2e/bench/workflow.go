@@ -37,7 +37,7 @@ func workflowPeer(set string) func(context.Context, Ground, string) (*Running, e
 			p.end()
 			return nil, err
 		}
-		r := &Running{Header: map[string]string{}, Sandbox: p.sandbox}
+		r := &Running{Header: map[string]string{}, Sandbox: p.sandbox, profile: besideProfiler(g, dir, stack)}
 		r.pids = func() map[string]int {
 			pids := pidsOf(stack)
 			for _, c := range p.children {
