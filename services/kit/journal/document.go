@@ -74,13 +74,10 @@ func (d *Document) Segment() (Segment, error) {
 	if d.Packed == nil {
 		return s, nil
 	}
-	events, err := unpack(d.Packed)
+	s.Version = SegmentVersion
+	err := unpack(d.Packed, func(events []byte) error { return json.Unmarshal(events, &s.Events) })
 	if err != nil {
 		return Segment{}, fmt.Errorf("its events cannot be unpacked: %w", err)
-	}
-	s.Version = SegmentVersion
-	if err := json.Unmarshal(events, &s.Events); err != nil {
-		return Segment{}, fmt.Errorf("its events: %w", err)
 	}
 	return s, nil
 }

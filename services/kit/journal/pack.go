@@ -14,11 +14,11 @@ import (
 // maxUnpackedBytes bounds what is unpacked, whatever a document says: a segment's events are bounded by maxSegmentBytes.
 const maxUnpackedBytes = sidecar.MaxValueBytes
 
-// A compressor has more than half a megabyte of tables, so they are used again. Both pools hold them as they come, and
-// every use begins with Reset.
+// A compressor has more than half a megabyte of tables, and a segment's events take some ten thousand bytes, so they are used again. Both
+// pools hold them as they come, and every use begins with Reset.
 var (
 	packers   = sync.Pool{New: func() any { return newPacker() }}
-	unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	unpackers = sync.Pool{New: func() any { return new(unpacker) }}
 )
 
 // packer compresses, and keeps the memory that it takes for that.
@@ -50,22 +50,27 @@ func (p *packer) pack() ([]byte, error) {
 	return p.packed.Bytes(), nil
 }
 
-// unpack gives what was packed, at most maxUnpackedBytes of it, and an error when it is more or was damaged. Safe for
-// concurrent use.
-func unpack(packed []byte) ([]byte, error) {
-	r := unpackers.Get().(*gzip.Reader) // only those are put there
-	defer unpackers.Put(r)
-	if err := r.Reset(bytes.NewReader(packed)); err != nil {
-		return nil, err
+// unpacker undoes what a packer does, and keeps the memory that it takes for that.
+type unpacker struct {
+	gzip   gzip.Reader
+	events bytes.Buffer // of a segment, bounded by maxUnpackedBytes
+}
+
+// unpack has what was packed read, at most maxUnpackedBytes of it; read must keep nothing of it. An error is read's, or says that it is
+// more or was damaged. Safe for concurrent use.
+func unpack(packed []byte, read func(events []byte) error) error {
+	u := unpackers.Get().(*unpacker) // only those are put there
+	defer unpackers.Put(u)
+	if err := u.gzip.Reset(bytes.NewReader(packed)); err != nil {
+		return err
 	}
-	var to bytes.Buffer
-	to.Grow(min(8*len(packed), maxUnpackedBytes))
-	n, err := to.ReadFrom(io.LimitReader(r, maxUnpackedBytes+1))
+	u.events.Reset()
+	n, err := u.events.ReadFrom(io.LimitReader(&u.gzip, maxUnpackedBytes+1))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if n > maxUnpackedBytes {
-		return nil, fmt.Errorf("they are more than %d bytes", maxUnpackedBytes)
+		return fmt.Errorf("they are more than %d bytes", maxUnpackedBytes)
 	}
-	return to.Bytes(), nil
+	return read(u.events.Bytes())
 }
