@@ -70,7 +70,7 @@ again:
 		now = head.at
 	}
 	at := At{Shard: s.number, Seq: head.seq + 1, Time: now}
-	t = newTrial(s.journal.machine, s.journal.cfg, s.journal.types, head, at, len(batch), s.room)
+	t = newTrial(s.journal.machine, s.journal.cfg, s.journal.types, head, at, s.room)
 	for i, r := range batch {
 		t.at.Trace = httpx.TraceMark(r.ctx)
 		err := t.decide(r.cmd)

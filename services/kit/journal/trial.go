@@ -30,24 +30,27 @@ type trial[S any] struct {
 // errFull says that the command's events have no room beside those of the commands before it.
 var errFull = errors.New("journal: the segment is full")
 
-// room is memory for the records of one trial after the other of a shard: nobody needs them once their segment is encoded. It grows to what
-// the largest segment so far took (maxSegmentBytes).
+// room is memory for the records and answers of one trial after the other of a shard: nobody needs the records once their segment is
+// encoded, or the answers once they are given. It grows to what the largest segment (maxSegmentBytes) and the largest batch so far took.
 type room struct {
 	records []Record
 	data    []byte
+	answers []outcome
 }
 
-// newTrial starts a batch of some commands whose segment will be at at. Its records are written over those of the trial that had the room before.
-func newTrial[S any](m Machine[S], cfg Config, types Types, committed *view[S], at At, commands int, in room) *trial[S] {
-	clear(in.records) // they would keep alive what data stood in before it grew
+// newTrial starts a batch whose segment will be at at. It writes over what the trial left that had the room before.
+func newTrial[S any](m Machine[S], cfg Config, types Types, committed *view[S], at At, in room) *trial[S] {
+	// They would keep alive what data stood in before it grew, and what was answered.
+	clear(in.records)
+	clear(in.answers)
 	return &trial[S]{
 		machine: m, types: types, at: at, view: committed.clone(m), maxBytes: cfg.MaxBatchBytes, traced: cfg.TraceEvents,
-		answers: make([]outcome, 0, commands), records: in.records[:0], data: in.data[:0],
+		answers: in.answers[:0], records: in.records[:0], data: in.data[:0],
 	}
 }
 
 // room is what the next trial may write over when this one is settled or given up.
-func (t *trial[S]) room() room { return room{t.records, t.data} }
+func (t *trial[S]) room() room { return room{t.records, t.data, t.answers} }
 
 // decide decides one command after those before it and keeps its answer. It returns errFull, and keeps nothing, when
 // the command must wait for the next segment, and *panicError when the domain panicked: the trial is then spoiled.
