@@ -70,13 +70,14 @@ func applyHold(s *State, at journal.At, event journal.Event) {
 }
 
 func created(e inventoryapi.ItemCreated) *Item {
-	return (&Item{SKU: e.SKU, Title: e.Title, Price: e.Price}).moved(e.Quantity, e.Quantity, 0, 0)
+	item := Item{SKU: e.SKU, Title: e.Title, Price: e.Price}.moved(e.Quantity, e.Quantity, 0, 0)
+	return &item
 }
 
 func (i *Item) changed(e inventoryapi.ItemChanged) *Item {
 	n := i.moved(0, 0, 0, 0)
 	n.Title, n.Price = e.Title, e.Price
-	return n
+	return &n
 }
 
 func reserved(e inventoryapi.Reserved) Reservation {
@@ -113,10 +114,16 @@ func (s *State) mustHold(id string) *Hold {
 	return h
 }
 
+// move moves units of a SKU, in place where a flash sale's other reservations of the same segment just did.
 func (s *State) move(sku string, received, available, reserved, sold int64) *Item {
-	item := s.must(sku).moved(received, available, reserved, sold)
-	s.items.Set(sku, item)
-	return item
+	item := s.must(sku)
+	moved := item.moved(received, available, reserved, sold)
+	if item != s.own {
+		s.own = new(Item)
+		s.items.Set(sku, s.own)
+	}
+	*s.own = moved
+	return s.own
 }
 
 func (s *State) resolve(at journal.At, sku, id string, status Status) {

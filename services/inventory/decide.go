@@ -47,7 +47,8 @@ func decidePut(s *State, c PutItem) (any, []journal.Event, error) {
 		return PutAnswer{Item: created(e), Created: true}, []journal.Event{e}, nil
 	}
 	if item.Title == c.Title && item.Price == c.Price {
-		return PutAnswer{Item: item}, nil, nil
+		unchanged := *item // by this command: a later one of the batch may move it
+		return PutAnswer{Item: &unchanged}, nil, nil
 	}
 	e := inventoryapi.ItemChanged{SKU: c.SKU, Title: c.Title, Price: c.Price}
 	return PutAnswer{Item: item.changed(e)}, []journal.Event{e}, nil
@@ -70,7 +71,8 @@ func decideAddStock(s *State, c AddStock) (any, []journal.Event, error) {
 			"a SKU can receive %d units over its life; %q has received %d", int64(maxReceivedUnits), c.SKU, item.Received)
 	}
 	e := inventoryapi.Restocked(c)
-	return item.moved(c.Quantity, c.Quantity, 0, 0), []journal.Event{e}, nil
+	answer := item.moved(c.Quantity, c.Quantity, 0, 0)
+	return &answer, []journal.Event{e}, nil
 }
 
 func decideReserve(s *State, at journal.At, c Reserve) (any, []journal.Event, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/services/inventory/inventoryapi"
+	"github.com/sidecart/sidecart/services/kit/journal"
 )
 
 func TestPutCreatesThenChangesAndARepeatWritesNothing(t *testing.T) {
@@ -235,6 +236,42 @@ func TestFinishedThingsAreForgottenAfterTheWindow(t *testing.T) {
 	assert.Equal(t, 1, s.state.holds.len())
 	assert.Equal(t, 4, s.state.restocks.Len())
 	s.reload()
+}
+
+// Units of one SKU move in place within a segment; who has an item from before must not see that.
+func TestItemsThatMoveInPlaceAreNobodyElses(t *testing.T) {
+	at := journal.At{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	s := newState()
+	reserve := func(s *State, id string) {
+		apply(s, at, inventoryapi.Reserved{SKU: "a", ID: id, Quantity: 1, ExpiresAt: at.Time.Add(time.Minute)})
+	}
+	apply(s, at, inventoryapi.ItemCreated{SKU: "a", Title: "A", Price: eur(1), Quantity: 10})
+	reserve(s, "1")
+	put := PutItem{SKU: "a", Title: "A", Price: eur(1)}
+	answer, _, err := decide(s, at, put)
+	require.NoError(t, err)
+	apply(s, at, inventoryapi.Restocked{SKU: "a", ID: "d", Quantity: 5})
+	moving := s.Item("a")
+	reserve(s, "2")
+	require.Same(t, moving, s.Item("a"), "in place")
+	require.EqualValues(t, 13, s.Item("a").Available)
+	require.EqualValues(t, 9, answer.(PutAnswer).Item.Available, "as it was right after")
+	repeated, _, err := decide(s, at, AddStock{SKU: "a", ID: "d", Quantity: 5})
+	require.NoError(t, err)
+	require.EqualValues(t, 14, repeated.(*Item).Available, "the first answer")
+
+	c := s.clone()
+	reserve(s, "3")
+	reserve(s, "4")
+	require.EqualValues(t, 13, c.Item("a").Available)
+	reserve(c, "5")
+	require.EqualValues(t, 12, c.Item("a").Available)
+	require.EqualValues(t, 11, s.Item("a").Available)
+	apply(s, at, inventoryapi.ItemChanged{SKU: "a", Title: "B", Price: eur(2)})
+	changed := s.Item("a")
+	reserve(s, "6")
+	require.Equal(t, "B", s.Item("a").Title)
+	require.EqualValues(t, 11, changed.Available)
 }
 
 func TestImpossibleEventStopsInsteadOfOverselling(t *testing.T) {

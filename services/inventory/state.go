@@ -12,7 +12,7 @@ import (
 )
 
 // Item is the stock of one SKU. Received is always Available + Reserved + Sold, and none of them is negative.
-// An Item in a State is never changed: a change puts another one in its place.
+// An Item in a State is never changed, but by State.move: a change puts another one in its place.
 type Item struct {
 	SKU       string      `json:"sku"`
 	Title     string      `json:"title"`
@@ -24,19 +24,18 @@ type Item struct {
 	Version   uint64      `json:"version"` // counts the changes of this SKU, from 1
 }
 
-// moved is a copy of i after units went between its accounts. An impossible move is a defect that would oversell,
+// moved is i after units went between its accounts. An impossible move is a defect that would oversell,
 // so it stops the process instead of going on with wrong figures.
-func (i *Item) moved(received, available, reserved, sold int64) *Item {
-	n := *i
-	n.Received += received
-	n.Available += available
-	n.Reserved += reserved
-	n.Sold += sold
-	n.Version++
-	if min(n.Received, n.Available, n.Reserved, n.Sold) < 0 || n.Received != n.Available+n.Reserved+n.Sold {
-		panic(fmt.Sprintf("inventory: %q would become %+v", i.SKU, n))
+func (i Item) moved(received, available, reserved, sold int64) Item {
+	i.Received += received
+	i.Available += available
+	i.Reserved += reserved
+	i.Sold += sold
+	i.Version++
+	if min(i.Received, i.Available, i.Reserved, i.Sold) < 0 || i.Received != i.Available+i.Reserved+i.Sold {
+		panic(fmt.Sprintf("inventory: %q would become %+v", i.SKU, i))
 	}
-	return &n
+	return i
 }
 
 // Status is what became of a reservation or of a line of a hold.
@@ -107,6 +106,7 @@ func (r Reservation) withStatus(status Status, finishedAt time.Time) *Reservatio
 // are kept in rows (rows.go) and given out as copies.
 type State struct {
 	items        *btree.Map[string, *Item] // by SKU
+	own          *Item                     // of items, made by move since s was last cloned: no other State has it; nil if there is none
 	names        names
 	reservations table[reservationRow]
 	holds        table[*holdRow]
@@ -143,6 +143,7 @@ func newState() *State {
 }
 
 func (s *State) clone() *State {
+	s.own = nil
 	return &State{
 		items:            s.items.Copy(),
 		names:            s.names.clone(),

@@ -48,6 +48,11 @@ var stockMutants = []mutant{
 		edits: []edit{{"case r.Status == StatusExpired || !at.Time.Before(r.ExpiresAt):", "case r.Status == StatusExpired:"}},
 	},
 	{
+		name: "clones-share-an-item", file: "inventory/state.go", suite: stockPkg, run: "^TestItemsThatMoveInPlaceAreNobodyElses$",
+		why:   "a state that was given up for its clone, or the other way round, moves units of both",
+		edits: []edit{{"s.own = nil\n", "\n"}},
+	},
+	{
 		name: "refused-hold-keeps-its-first-part", file: "inventory/holds.go", suite: stockPkg,
 		run:   "^TestHoldRefusedInALaterShardIsReleasedInTheEarlierOnes$",
 		why:   "a refused order strands the lines that it had got in other shards",
