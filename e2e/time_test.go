@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -22,15 +23,32 @@ func TestUnpaidOrdersTimeOut(t *testing.T) {
 		late := placed(t, s, sku, 2)
 		becomes(t, s, late.ID, client.Cancelled)
 		assert.Equal(t, "order_cancelled", problem(s.Pay(t.Context(), late.ID, "card")).Code)
-		var next client.Order
-		harness.Eventually(t, "the stock is on sale again", 0, func() (err error) {
-			next, err = s.Place(t.Context(), uuid.NewString(), basket(sku, 2))
-			return err
+		orders := []string{late.ID}
+		harness.Eventually(t, "the stock is on sale again, and sold", 0, func() error {
+			next, err := s.Place(t.Context(), uuid.NewString(), basket(sku, 2))
+			if err != nil {
+				return err
+			}
+			orders = append(orders, next.ID)
+			if err := s.Pay(t.Context(), next.ID, "card"); err != nil {
+				return err // two seconds are over soon on a busy machine: then this one is cancelled, too
+			}
+			status := settles(t, s, next.ID)
+			return wants(status == client.Paid, "paid for within two seconds, and %s", status)
 		})
-		require.NoError(t, s.Pay(t.Context(), next.ID, "card"))
-		becomes(t, s, next.ID, client.Paid)
-		audit(t, s, []string{sku}, []string{late.ID, next.ID})
+		audit(t, s, []string{sku}, orders)
 	})
+}
+
+// settles waits until an order is paid or cancelled, or more than that, and gives its status.
+func settles(t *testing.T, s *harness.Shop, id string) (status string) {
+	t.Helper()
+	harness.Eventually(t, "order "+id+" is paid or cancelled", 0, func() error {
+		o, err := s.Order(t.Context(), id)
+		status = o.Status
+		return cmp.Or(err, wants(status != client.AwaitingPayment, "it is %s", status))
+	})
+	return status
 }
 
 // TestChargeInTimeOutlivesAnOutage: a charge that landed before pay_by counts, even when order was down until long
@@ -41,7 +59,8 @@ func TestChargeInTimeOutlivesAnOutage(t *testing.T) {
 	if !slices.Contains(harness.Placements(), harness.Split) {
 		t.Skip("skipped: the split placement is not among SIDECART_E2E_PLACEMENTS")
 	}
-	const payWithin = 5 * time.Second
+	// A busy machine must get from the order to the charge in it. And it must be over before payment repeats its question, 15 s after the first.
+	const payWithin = 12 * time.Second
 	s := harness.Open(t, harness.Split, harness.WithPayWithin(payWithin))
 	s.Sandbox.Fault(t, "payment", "lost_reply")
 	sku := stocked(t, s, 1)
