@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,7 @@ func dump(t require.TestingT, s *state) []string {
 		records = append(records, kind+" "+string(text))
 		return err
 	}))
+	slices.Sort(records) // they come in no order
 	return records
 }
 

@@ -2,6 +2,7 @@ package order
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,6 +117,9 @@ func dump(t require.TestingT, s *state) map[string][]string {
 		records[kind] = append(records[kind], string(text))
 		return err
 	}))
+	for _, ofKind := range records {
+		slices.Sort(ofKind) // they come in no order
+	}
 	return records
 }
 

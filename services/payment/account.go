@@ -14,14 +14,13 @@ func Account(ctx context.Context, state sidecar.State) (datacopy.Account, error)
 
 // total adds a shard's money to the totals.
 func total(s *state, totals map[string]int64) error {
-	s.accounts.Scan(func(_ string, a *account) bool {
+	for _, a := range s.accounts.All() {
 		for _, c := range a.Charges {
 			totals["charges "+c.Status]++
 		}
 		for _, r := range a.Refunds {
 			totals["refunds "+r.Status]++
 		}
-		return true
-	})
+	}
 	return nil
 }

@@ -95,13 +95,10 @@ const (
 
 // Dump gives every account and every open task.
 func (machine) Dump(s *state, emit func(kind string, record any) error) error {
-	var err error
-	s.accounts.Scan(func(_ string, a *account) bool {
-		err = emit(recordAccount, a)
-		return err == nil
-	})
-	if err != nil {
-		return err
+	for _, a := range s.accounts.All() {
+		if err := emit(recordAccount, a); err != nil {
+			return err
+		}
 	}
 	for t := range s.tasks.All() {
 		if err := emit(recordTask, t); err != nil {

@@ -8,19 +8,20 @@ import (
 
 	"github.com/sidecart/sidecart/services/kit/money"
 	"github.com/sidecart/sidecart/services/kit/task"
+	"github.com/sidecart/sidecart/services/kit/trie"
 )
 
 // state is one shard: the accounts of its orders and the tasks that are open.
 type state struct {
-	accounts btree.Map[string, *account] // by order id
-	refunds  btree.Map[string, string]   // open refund task → order id; a charge's task id says it itself
+	accounts trie.Map[string, *account] // by order id
+	refunds  btree.Map[string, string]  // open refund task → order id; a charge's task id says it itself
 	tasks    *task.Set
 }
 
 func newState() *state { return &state{tasks: task.NewSet()} }
 
 func (s *state) clone() *state {
-	return &state{accounts: *s.accounts.Copy(), refunds: *s.refunds.Copy(), tasks: s.tasks.Clone()}
+	return &state{accounts: s.accounts.Clone(), refunds: *s.refunds.Copy(), tasks: s.tasks.Clone()}
 }
 
 // account is what happened to the money of one order. It is never changed once it is in a state.
