@@ -188,7 +188,7 @@ func catalogue() string {
 		if m.Long {
 			long = " (long)"
 		}
-		fmt.Fprintf(&b, "  %-9s %s%s\n", m.Name, m.About, long)
+		fmt.Fprintf(&b, "  %-12s %s%s\n", m.Name, m.About, long)
 	}
 	return b.String()
 }
@@ -217,7 +217,7 @@ func compare(ctx context.Context, c config) error {
 	if c.list {
 		fmt.Print("Benchmarks:\n", catalogue(), "\nContenders:\n")
 		for _, k := range bench.Contenders(c.setList()) {
-			fmt.Printf("  %-18s %s\n", k.Name, k.About)
+			fmt.Printf("  %-28s %s\n", k.Name, k.About)
 		}
 		return nil
 	}
