@@ -42,12 +42,12 @@ type whole struct{ bytes.Buffer }
 func (*whole) Close() error { return nil }
 
 // Header is what the handler may change until it writes. What it changes afterwards changes nothing, unless it has kept the map from
-// before, and the answer does not stream: that costs a copy for each answer to prevent, and none of our handlers does it.
+// before and the answer is not yet handed over: that costs a copy for each answer to prevent, and none of our handlers does it.
 func (a *answer) Header() http.Header {
-	if a.status != 0 {
+	if a.status != 0 && a.pipe == nil {
 		return a.header.Clone()
 	}
-	return a.header
+	return a.header // of a stream it is nobody's but the handler's
 }
 
 // WriteHeader sets the status once; informational ones are dropped.
@@ -80,12 +80,13 @@ func (a *answer) Flush() {
 	reader, writer := io.Pipe()
 	a.unhook = context.AfterFunc(a.caller, func() { _ = writer.CloseWithError(a.caller.Err()) })
 	a.pipe = writer
-	a.header = a.header.Clone() // the handler goes on while the answer is read
 	body := struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(a.held.Bytes()), reader), reader}
-	a.ready <- outcome{resp: a.response(body, -1)}
+	resp := a.response(body, -1)
+	resp.Header = a.header.Clone() // the handler goes on, with its own, while the answer is read
+	a.ready <- outcome{resp: resp}
 }
 
 // finish ends the answer after the handler returned or panicked with p.

@@ -380,3 +380,30 @@ func TestAReleaseIsAnotherApp(t *testing.T) {
 	}
 	assert.Len(t, asked, 1)
 }
+
+// Who reads a stream and its handler, which goes on, have headers of their own: a map that both used would be the end of the process.
+func TestHeadersOfAStreamAreItsReaders(t *testing.T) {
+	client := local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		before := w.Header()
+		before.Set("X-First", "told")
+		w.(http.Flusher).Flush()
+		for r.Context().Err() == nil {
+			before.Set("X-Late", "too late")
+			w.Header().Set("X-Late", "too late")
+		}
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://shop/x", nil)
+	require.NoError(t, err)
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	for i := range 1000 {
+		resp.Header.Set("X-Mine", strconv.Itoa(i))
+	}
+	assert.Equal(t, "told", resp.Header.Get("X-First"))
+	assert.Empty(t, resp.Header.Get("X-Late"))
+	cancel()
+	_, err = io.Copy(io.Discard, resp.Body)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, resp.Body.Close())
+}
