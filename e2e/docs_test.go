@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -221,11 +222,19 @@ func mask(s string) string {
 	return strings.TrimSpace(s) + "\n"
 }
 
-// freePort asks the system for a port that nobody has.
+// freePort finds a port that nobody has. It is below those that systems give to outgoing connections (from 32768 on with Linux), of which
+// tests open many: so none of them takes it before it is listened on, or while who listens there is started again.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	const first, after, tries = 20_000, 32_000, 100
+	for range tries {
+		port := first + rand.IntN(after-first)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	require.FailNow(t, "no port is free", "%d of those from %d to %d were tried", tries, first, after)
+	return 0
 }

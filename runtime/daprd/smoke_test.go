@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -269,17 +270,25 @@ func absolute(t *testing.T, path string) string {
 	return abs
 }
 
-// freePorts holds all of them before it lets go, so that they differ.
+// freePorts holds all of them before it lets go, so that they differ. They are below those that systems give to outgoing connections (from
+// 32768 on with Linux): so none of these takes one before the sidecar listens on it.
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
+	const first, after, tries = 20_000, 32_000, 100
 	ports := make([]string, 0, n)
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
+	for range tries {
+		port := strconv.Itoa(first + rand.IntN(after-first))
+		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+		if err != nil {
+			continue
+		}
 		defer listener.Close()
-		ports = append(ports, strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+		if ports = append(ports, port); len(ports) == n {
+			return ports
+		}
 	}
-	return ports
+	require.FailNow(t, "no ports are free", "%d of those from %d to %d were tried", tries, first, after)
+	return nil
 }
 
 // lockedBuffer is written by the process's output and read by the test.
