@@ -14,6 +14,7 @@ package trie
 import (
 	"hash/maphash"
 	"iter"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 )
@@ -233,15 +234,17 @@ func (m *Map[K, V]) replaced(n *node[K, V], i int, e *entry[K, V]) *node[K, V] {
 func (m *Map[K, V]) inserted(n *node[K, V], e *entry[K, V]) *node[K, V] {
 	ours := n.owner.line == m.line
 	n = m.own(n)
-	if !ours {
-		n.entries = slices.Clip(n.entries) // the room behind them is another line's, so that appending has to copy
-	}
-	if len(n.entries) == cap(n.entries) {
-		n.private = true
+	if !ours || len(n.entries) == cap(n.entries) {
+		n.entries, n.private = append(withRoom[K, V](len(n.entries)), n.entries...), true
 	}
 	n.entries = append(n.entries, *e)
 	n.count++
 	return n
+}
+
+// withRoom is for entries and at least one more: a power of two, of which a full leaf is one.
+func withRoom[K comparable, V any](entries int) []entry[K, V] {
+	return make([]entry[K, V], 0, 1<<bits.Len(uint(entries)))
 }
 
 // split is a full leaf as a node with leaves.
@@ -254,7 +257,7 @@ func (m *Map[K, V]) split(n *node[K, V], shift uint) *node[K, V] {
 	}
 	for slot, count := range counts {
 		if count > 0 {
-			in.children[slot] = m.newLeaf(make([]entry[K, V], 0, count+1))
+			in.children[slot] = m.newLeaf(withRoom[K, V](count))
 		}
 	}
 	for i := range n.entries {
