@@ -86,6 +86,34 @@ func TestDocumentsKeepTheirSegments(t *testing.T) {
 	}
 }
 
+// What a segment is unpacked into is used again for the next one: nothing of the first may stand in it.
+func TestASegmentOutlivesWhatItWasUnpackedInto(t *testing.T) {
+	var documents [2]Document
+	var want [2]string
+	plainly := func(s Segment) string {
+		value, err := s.encode(SegmentVersion)
+		require.NoError(t, err)
+		return string(value)
+	}
+	for i := range documents {
+		s := reservations(40)
+		s.Events[0].Trace = fmt.Sprintf("%x", incompressible(16))
+		value, err := s.encode(PackedVersion)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(value, &documents[i]))
+		require.NotNil(t, documents[i].Packed)
+		want[i] = plainly(s)
+	}
+	first, err := documents[0].Segment()
+	require.NoError(t, err)
+	for range 20 { // a pool may give new memory now and then
+		second, err := documents[1].Segment()
+		require.NoError(t, err)
+		require.Equal(t, want[1], plainly(second))
+	}
+	require.Equal(t, want[0], plainly(first))
+}
+
 // A release from before events had traces reads segments that have them: it passes over what it does not know.
 func TestAnEarlierReleasePassesOverTraces(t *testing.T) {
 	s := reservations(2)
