@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -309,14 +310,21 @@ type closeTeller struct {
 
 func (c closeTeller) Close() error { close(c.told); return nil }
 
-// The handler's context ends when it returns, with or without an end that its caller brings; the end of its answer must not be that.
+// The context that a handler has may end before the answer has: the kit ends its own when the handler returns, which is before all has
+// been read. Whoever asked still reads it to its end.
 func TestAnAnswerThatStreamsIsReadToItsEnd(t *testing.T) {
-	s := &fakeService{name: "shop", routes: shopRoutes}
-	_, err := New(Config{}, Outside{Sidecar: upSidecar()}, s.named())
-	require.NoError(t, err)
-	for range 500 {
-		require.Len(t, text(t, s.deps.Client, t.Context(), http.MethodGet, "http://shop/v1/large"), 500_000)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client := local(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithCancel(r.Context())
+			*r = *r.WithContext(ctx) // as the kit does
+			w.(http.Flusher).Flush()
+			cancel()
+			synctest.Wait() // until whatever waits for that end has acted
+			_, err := io.WriteString(w, "the end")
+			assert.NoError(t, err)
+		}))
+		assert.Equal(t, "the end", text(t, client, t.Context(), http.MethodGet, "http://shop/x"))
+	})
 }
 
 // BenchmarkInProcessCall is a call as the gateway makes it for a customer: of a request that can be given up, and has a deadline, a
@@ -403,7 +411,6 @@ func TestHeadersOfAStreamAreItsReaders(t *testing.T) {
 	assert.Equal(t, "told", resp.Header.Get("X-First"))
 	assert.Empty(t, resp.Header.Get("X-Late"))
 	cancel()
-	_, err = io.Copy(io.Discard, resp.Body)
-	require.ErrorIs(t, err, context.Canceled)
+	_, _ = io.Copy(io.Discard, resp.Body) // it ends because the caller gave up or because the handler has returned, whichever is first
 	require.NoError(t, resp.Body.Close())
 }

@@ -67,6 +67,16 @@ var kitMutants = []mutant{
 		edits: []edit{{"if err := group.Wait(); err != nil {", "if err := group.Wait(); err != nil && ctx.Err() != nil {"}},
 	},
 	{
+		name: "a-call-outlives-its-request", file: "kit/httpx/request.go", suite: "kit/httpx", run: "^TestARequestEndsAsAContextDoes$",
+		why:   "services and stores work on for requests that have ended",
+		edits: []edit{{"\t\tgo entry.run()\n", "\t\t_ = entry\n"}},
+	},
+	{
+		name: "slow-services-look-like-impatient-callers", file: "kit/httpx/request.go", suite: "kit/httpx", run: "^TestARequestEndsAsAContextDoes$",
+		why:   "a breaker and the limits of load take a service that is too slow for a caller who has gone",
+		edits: []edit{{"return context.DeadlineExceeded", "return context.Canceled"}},
+	},
+	{
 		name: "not-reached-is-called-unchanged", file: "kit/httpx/call.go", suite: "kit/httpx", run: "^TestCallCarriesContextAndErrors$",
 		why:   "a call to another service that broke off is reported as one that changed nothing",
 		edits: []edit{{"if errors.Is(err, ErrNotSent) {", "if err != nil {"}},
