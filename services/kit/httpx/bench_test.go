@@ -130,3 +130,19 @@ func BenchmarkTraceMark(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWatch is one look at 1,000 requests that go on.
+func BenchmarkWatch(b *testing.B) {
+	w := &watch{looking: true} // by the benchmark alone
+	for range 1000 {
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		w.begin(&request{Context: ctx, deadline: time.Now().Add(time.Hour)})
+	}
+	w.timer = time.NewTimer(time.Hour)
+	defer w.timer.Stop()
+	b.ReportAllocs()
+	for b.Loop() {
+		w.look()
+	}
+}

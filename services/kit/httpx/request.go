@@ -126,7 +126,7 @@ func (r *request) over(now time.Time) error {
 }
 
 // lookEvery is how much later than it happens those who wait for a request learn at most that its time is over or that its caller has
-// gone. A look at 1,000 requests takes some 20 µs.
+// gone. A look at 1,000 requests takes 4 µs when they are in the processor's caches (BenchmarkWatch).
 const lookEvery = 20 * time.Millisecond
 
 // watch ends requests. One timer looks at all that are under way, and there is none when nothing is under way: the requests of a
