@@ -3,7 +3,6 @@ package journal_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/sidecart/sidecart/services/kit/errs"
 	"github.com/sidecart/sidecart/services/kit/journal"
+	"github.com/sidecart/sidecart/services/kit/porttest"
 	"github.com/sidecart/sidecart/services/kit/sidecar"
 )
 
@@ -49,7 +49,7 @@ func sidecars(t testing.TB, n int) []*realSidecar {
 		"    component: sqlite\n    version: v1\n    configuration: {connectionString: \""+filepath.Join(t.TempDir(), "names.db")+"\"}\n"), 0o600))
 	list := make([]*realSidecar, n)
 	for i := range list {
-		ports := freePorts(t, 3)
+		ports := porttest.Free(t, 3)
 		s := &realSidecar{t: t, bin: bin, args: []string{"--app-id", fmt.Sprint("journal", i), "--dapr-listen-addresses", "127.0.0.1",
 			"--dapr-http-port", strconv.Itoa(ports[0]), "--dapr-grpc-port", strconv.Itoa(ports[1]), "--dapr-internal-grpc-port", strconv.Itoa(ports[2]),
 			"--dapr-internal-grpc-listen-address", "127.0.0.1", "--resources-path", resources, "--config", config, "--enable-metrics=false",
@@ -75,17 +75,6 @@ func (s *realSidecar) start() {
 func (s *realSidecar) kill() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
-}
-
-func freePorts(t testing.TB, n int) []int {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer func() { _ = l.Close() }() // all are held until all are chosen
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
 }
 
 // startOn runs a replica on a real sidecar.

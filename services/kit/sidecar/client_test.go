@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/sidecart/sidecart/services/kit/porttest"
 )
 
 func TestNewSaysWhatIsMissing(t *testing.T) {
@@ -23,7 +25,7 @@ func TestNewSaysWhatIsMissing(t *testing.T) {
 }
 
 func TestWithoutASidecarCallsFailAtOnceAndWaitEndsWithItsContext(t *testing.T) {
-	ports := freePorts(t, 2)
+	ports := porttest.Free(t, 2)
 	c, err := New(Config{GRPCPort: ports[0], HTTPPort: ports[1]})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
@@ -54,14 +56,14 @@ func TestWaitSeesTheSidecarComeUp(t *testing.T) {
 	defer server.Close()
 	port, err := strconv.Atoi(server.URL[strings.LastIndexByte(server.URL, ':')+1:])
 	require.NoError(t, err)
-	c, err := New(Config{GRPCPort: freePorts(t, 1)[0], HTTPPort: port, Token: testToken})
+	c, err := New(Config{GRPCPort: porttest.Free(t, 1)[0], HTTPPort: port, Token: testToken})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
 	require.NoError(t, c.Wait(context.Background()))
 }
 
 func TestBoundsAreCheckedBeforeAnythingIsSent(t *testing.T) {
-	c, err := New(Config{GRPCPort: freePorts(t, 1)[0]})
+	c, err := New(Config{GRPCPort: porttest.Free(t, 1)[0]})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
 	ctx := context.Background()
@@ -82,7 +84,7 @@ func TestBoundsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 
 // TestNobodyCallsTheSidecarAsAnApp: it would answer to whoever asks for an app's method of such a name, with every secret.
 func TestNobodyCallsTheSidecarAsAnApp(t *testing.T) {
-	c, err := New(Config{GRPCPort: freePorts(t, 1)[0]})
+	c, err := New(Config{GRPCPort: porttest.Free(t, 1)[0]})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close()) }()
 	for method, refused := range map[string]bool{

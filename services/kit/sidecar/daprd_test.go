@@ -23,6 +23,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/sidecart/sidecart/services/kit/porttest"
 )
 
 const testToken = "a-token-for-the-test"
@@ -53,7 +55,7 @@ func startDaprd(t *testing.T, app http.Handler, components map[string]string) (*
 
 	server := httptest.NewServer(app)
 	t.Cleanup(server.Close)
-	ports := freePorts(t, 3)
+	ports := porttest.Free(t, 3)
 	_, appPort, err := net.SplitHostPort(server.Listener.Addr().String())
 	require.NoError(t, err)
 	output, err := os.Create(filepath.Join(t.TempDir(), "daprd.log"))
@@ -98,18 +100,6 @@ func (p *daprdProcess) start(t *testing.T) {
 func (p *daprdProcess) kill() {
 	_ = p.cmd.Process.Signal(syscall.SIGKILL)
 	_ = p.cmd.Wait()
-}
-
-func freePorts(t *testing.T, n int) []int {
-	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer func() { _ = l.Close() }() // all are held until all are chosen
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
 }
 
 // sqlite is a store that outlives its sidecar; %s is its file.
