@@ -200,11 +200,12 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	body := make([]byte, 10<<10)
 	request := func(i int) Request { return Request{Route: "get", PathAndQuery: "/" + strconv.Itoa(i)} }
 	for i := range 1000 {
-		f.Keep(request(i), "application/json", body)
+		f.Keep(request(i), "application/json", body[:1+i*7%len(body)])
 		_, ok := f.Instead(request(0))
 		require.True(t, ok, "it is in use")
 	}
 	assert.LessOrEqual(t, f.kept.size(), int64(1<<20))
+	assert.LessOrEqual(t, len(f.kept.by), 1<<20/len(body), "what is held for a short one counts whole")
 	assert.Len(t, f.kept.by, f.kept.used.Len())
 	_, ok := f.Instead(request(1))
 	assert.False(t, ok)

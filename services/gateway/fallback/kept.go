@@ -32,8 +32,9 @@ type entry struct {
 	at          time.Time
 }
 
+// bytes is what is held for it: a body has as much room as it was read or written into, up to twice its length.
 func (e *entry) bytes() int64 {
-	return int64(len(e.key)+len(e.contentType)+len(e.body)) + perEntryBytes
+	return int64(len(e.key)+len(e.contentType)+cap(e.body)) + perEntryBytes
 }
 
 func newKept(maxBytes int64) *kept {
