@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/runtime/porttest"
 )
 
 // TestDocs runs every command of the README and of docs/*.md, in order, and compares what it prints with what the
@@ -46,7 +45,7 @@ func TestDocs(t *testing.T) {
 					t.Skipf("skipped: its commands need %s, which this machine does not have: apt-get install %[1]s", needed[1])
 				}
 			}
-			b := &bench{root: root, data: filepath.Join(t.TempDir(), "shop"), port: freePort(t), env: []string{"TMPDIR=" + t.TempDir()}}
+			b := &bench{root: root, data: filepath.Join(t.TempDir(), "shop"), port: porttest.Free(t, 1)[0], env: []string{"TMPDIR=" + t.TempDir()}}
 			t.Cleanup(func() { b.close(t) })
 			for _, c := range commands {
 				b.run(t, c)
@@ -220,21 +219,4 @@ func mask(s string) string {
 		s = m.find.ReplaceAllString(s, m.put)
 	}
 	return strings.TrimSpace(s) + "\n"
-}
-
-// freePort finds a port that nobody has. It is below those that systems give to outgoing connections (from 32768 on with Linux), of which
-// tests open many: so none of them takes it before it is listened on, or while who listens there is started again.
-func freePort(t *testing.T) int {
-	t.Helper()
-	const first, after, tries = 20_000, 32_000, 100
-	for range tries {
-		port := first + rand.IntN(after-first)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			require.NoError(t, l.Close())
-			return port
-		}
-	}
-	require.FailNow(t, "no port is free", "%d of those from %d to %d were tried", tries, first, after)
-	return 0
 }

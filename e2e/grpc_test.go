@@ -27,6 +27,7 @@ import (
 
 	"github.com/sidecart/sidecart/e2e/client"
 	"github.com/sidecart/sidecart/e2e/harness"
+	"github.com/sidecart/sidecart/runtime/porttest"
 )
 
 // caller calls a shop by gRPC and knows of it what the shop itself tells (server reflection), as grpcurl does.
@@ -88,7 +89,7 @@ func (c caller) call(ctx context.Context, t *testing.T, service, method string, 
 func TestAnOrderByGRPC(t *testing.T) {
 	harness.Each(t, func(t *testing.T, p harness.Placement) {
 		const orders = "sidecart.order.v1.OrderService"
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(porttest.Free(t, 1)[0]))
 		s := harness.Open(t, p, harness.WithEnv("SIDECART_GATEWAY_GRPC_ADDR", address))
 		sku := stocked(t, s, 5)
 		shop := dialShop(t, address, orders)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sidecart/sidecart/e2e/harness"
 	"github.com/sidecart/sidecart/e2e/observability"
+	"github.com/sidecart/sidecart/runtime/porttest"
 )
 
 // TestNobodyIsWokenForAShopThatSells lets a real Prometheus scrape a shop and go by our rules: each can be evaluated on what processes
@@ -68,7 +69,7 @@ func startPrometheus(t *testing.T, program string, targets []string) string {
 	require.NoError(t, err)
 	file := filepath.Join(dir, "prometheus.yml")
 	require.NoError(t, os.WriteFile(file, config, 0o600))
-	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	address := fmt.Sprintf("127.0.0.1:%d", porttest.Free(t, 1)[0])
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := exec.CommandContext(ctx, program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sidecart/sidecart/runtime/broker"
+	"github.com/sidecart/sidecart/runtime/porttest"
 )
 
 const (
@@ -185,11 +184,11 @@ func startEmbedded(t *testing.T, outside ...string) *daprd {
 // startDaprdWith is startDaprd with more arguments.
 func startDaprdWith(t *testing.T, appID, dir string, env, more []string, resources ...string) *daprd {
 	t.Helper()
-	ports := freePorts(t, 3)
+	ports := porttest.Free(t, 3)
 	args := []string{
 		"--app-id", appID,
-		"--dapr-listen-addresses", "127.0.0.1", "--dapr-http-port", ports[0], "--dapr-grpc-port", ports[1],
-		"--dapr-internal-grpc-listen-address", "127.0.0.1", "--dapr-internal-grpc-port", ports[2],
+		"--dapr-listen-addresses", "127.0.0.1", "--dapr-http-port", strconv.Itoa(ports[0]), "--dapr-grpc-port", strconv.Itoa(ports[1]),
+		"--dapr-internal-grpc-listen-address", "127.0.0.1", "--dapr-internal-grpc-port", strconv.Itoa(ports[2]),
 		"--enable-metrics=false", "--scheduler-host-address", "", "--placement-host-address", "",
 		"--config", absolute(t, "../../dapr-config/config.yaml"),
 	}
@@ -199,7 +198,7 @@ func startDaprdWith(t *testing.T, appID, dir string, env, more []string, resourc
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
-	d := &daprd{baseURL: "http://127.0.0.1:" + ports[0], ended: make(chan error, 1), output: &lockedBuffer{}}
+	d := &daprd{baseURL: "http://127.0.0.1:" + strconv.Itoa(ports[0]), ended: make(chan error, 1), output: &lockedBuffer{}}
 	cmd := exec.Command(self, args...)
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), asDaprd+"=1", "DAPR_API_TOKEN="+apiToken), env...)
@@ -268,27 +267,6 @@ func absolute(t *testing.T, path string) string {
 	abs, err := filepath.Abs(path)
 	require.NoError(t, err)
 	return abs
-}
-
-// freePorts holds all of them before it lets go, so that they differ. They are below those that systems give to outgoing connections (from
-// 32768 on with Linux): so none of these takes one before the sidecar listens on it.
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	const first, after, tries = 20_000, 32_000, 100
-	ports := make([]string, 0, n)
-	for range tries {
-		port := strconv.Itoa(first + rand.IntN(after-first))
-		listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
-		if err != nil {
-			continue
-		}
-		defer listener.Close()
-		if ports = append(ports, port); len(ports) == n {
-			return ports
-		}
-	}
-	require.FailNow(t, "no ports are free", "%d of those from %d to %d were tried", tries, first, after)
-	return nil
 }
 
 // lockedBuffer is written by the process's output and read by the test.
