@@ -41,6 +41,11 @@ var kitMutants = []mutant{
 		edits: []edit{{"if _, made := messageOf(o, m.ID); made {", "if _, made := messageOf(o, m.ID); made && o == nil {"}},
 	},
 	{
+		name: "shards-share-what-an-event-means", file: "kit/follow/segment.go", suite: "kit/follow", run: "^TestTheCommandsOfAnEventReachTheirShards$",
+		why:   "of a paid order with lines in several shards, the stock of one line is confirmed twice and that of another never",
+		edits: []edit{{"routed[n : n+1 : n+1]", "routed[n : n+1]"}},
+	},
+	{
 		name: "two-clones-append-to-one-array", file: "kit/trie/trie.go", suite: "kit/trie", run: "^TestOneLineAppendsInPlace$",
 		why:   "what a dropped trial appended is overwritten, or overwrites what was committed",
 		edits: []edit{{"ours := n.owner.line == m.line", "ours := true"}},
