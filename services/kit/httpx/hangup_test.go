@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -127,5 +128,36 @@ func TestRequestsOfOneConnectionAreNotMixedUp(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprintf("id-%d %d", i, i), string(said))
 		require.Equal(t, fmt.Sprintf("id-%d", i), r.Header.Get(HeaderRequestID))
+	}
+}
+
+// What goes on when a request has ended, because others rely on it, still asks in its name within the process, and is not ended by that.
+func TestWhatOutlivesItsRequestAsksInItsName(t *testing.T) {
+	var inner context.Context
+	asked := NewEcho(Config{}, Deps{})
+	asked.GET("/", func(c echo.Context) error {
+		inner = c.Request().Context()
+		return inner.Err()
+	})
+	var ended context.Context
+	door := NewEcho(Config{}, Deps{})
+	door.GET("/", func(c echo.Context) error { ended = c.Request().Context(); return nil })
+	door.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	require.Equal(t, context.Canceled, ended.Err())
+
+	forever := context.WithoutCancel(ended)
+	aWhile, cancel := context.WithTimeout(forever, time.Second)
+	defer cancel()
+	for name, ctx := range map[string]context.Context{"for a while": aWhile, "as long as it is allowed": forever} {
+		t.Run(name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			asked.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+			require.Equal(t, http.StatusOK, w.Code, w.Body)
+			_, bounded := inner.Deadline()
+			assert.True(t, bounded)
+			assert.Equal(t, RequestID(ended), RequestID(inner))
+			assert.Equal(t, RequestID(ended), w.Header().Get(HeaderRequestID))
+			assert.Equal(t, TraceID(ended), TraceID(inner))
+		})
 	}
 }
