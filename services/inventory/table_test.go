@@ -45,14 +45,20 @@ func TestIdsOfAnyLengthComeBack(t *testing.T) {
 
 func TestWhatWasFinishedFirstIsForgottenFirst(t *testing.T) {
 	kept := newTable[reservationRow]()
-	for n, id := range []string{"c", "b", uuid.NewString(), "a", strings.Repeat("l", 100)} {
+	middle := uuid.NewString()
+	for n, id := range []string{"c", "b", middle, "a", strings.Repeat("l", 100)} {
 		kept.put(refOf(1, id), id, reservationRow{expires: 1e9, finished: int64(5-n) * 1e9})
 	}
 	kept.put(refOf(1, "open"), "open", reservationRow{expires: 1e9})
+	rest := map[string]reservationRow{"open": {expires: 1e9}, "c": {expires: 1e9, finished: 5e9},
+		"b": {expires: 1e9, finished: 4e9}, middle: {expires: 1e9, finished: 3e9}}
 	kept.forget(5000, 2)
-	assert.Equal(t, 4, kept.len(), "no more than asked for")
+	assert.Equal(t, rest, all(&kept), "no more than asked for")
 	kept.forget(5000, 100)
-	assert.Equal(t, map[string]reservationRow{"c": {expires: 1e9, finished: 5e9}, "open": {expires: 1e9}}, all(&kept), "not what was finished just then")
+	delete(rest, "b")
+	delete(rest, middle)
+	assert.Equal(t, rest, all(&kept), "not what was finished just then")
+	assert.Equal(t, 1, kept.finished.tree.Len())
 }
 
 func all(of *table[reservationRow]) map[string]reservationRow {
