@@ -44,7 +44,7 @@ func (r *request) Value(key any) any {
 	return r.Context.Value(key)
 }
 
-// Deadline is the request's own, which is before its caller's.
+// Deadline is the request's own, which is not after its caller's.
 func (r *request) Deadline() (time.Time, bool) { return r.deadline, true }
 
 // Err says why the request has ended: context.DeadlineExceeded, or what its caller's context says, or context.Canceled when its
