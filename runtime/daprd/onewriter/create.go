@@ -12,7 +12,7 @@ import (
 )
 
 // Most of what is written is a key that is not there yet. Contrib has SQLite read its statement anew for each, with a query inside that looks for
-// the key and copies the value once more; a plain insert that is prepared once takes half of the time or less (BenchmarkCreate; docs/adr/0017-sqlite.md).
+// the key and copies the value once more; a plain insert that is prepared once takes about half of the time (BenchmarkCreate; docs/adr/0017-sqlite.md).
 // Only a key that is there is contrib's to decide on: whether it has expired, and how to refuse.
 
 // newKey adds a row as contrib (v1.18.3, state/sqlite) would, unless the key has one.
